@@ -1,0 +1,72 @@
+//! What appending to the archive costs: `cargo run --release -p storage --example append`.
+//!
+//! For several numbers of sessions that write at once, prints rows per second,
+//! rows per commit and processor time per row. A row is a message of 500 bytes,
+//! and every other one has an undelivered pointer.
+#![allow(clippy::print_stdout, reason = "a measuring program")]
+
+use std::{sync::Arc, time::Instant};
+
+use bytes::Bytes;
+use storage::{
+    AccountId, Db, IdSource, Options, StatsSnapshot,
+    archive::{Direction, Entry, append},
+};
+
+#[tokio::main(flavor = "multi_thread", worker_threads = 2)]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let dir = tempfile::tempdir()?;
+    let db = Db::open("sqlite:append.db", dir.path(), &Options::default())?;
+    let ids = Arc::new(IdSource::seeded(4711));
+    for (sessions, messages) in [(1, 1_000), (16, 500), (64, 400), (256, 200), (1000, 100)] {
+        let before = db.stats().snapshot();
+        let (started, cpu) = (Instant::now(), processor_secs());
+        let writers: Vec<_> =
+            (0..sessions).map(|session| tokio::spawn(write(db.clone(), Arc::clone(&ids), session, messages))).collect();
+        for writer in writers {
+            writer.await??;
+        }
+        report(sessions, messages * 2 * sessions, started, processor_secs() - cpu, before, db.stats().snapshot());
+    }
+    db.close().await;
+    Ok(())
+}
+
+/// Each message is stored for its sender and its recipient.
+async fn write(db: Db, ids: Arc<IdSource>, session: i64, messages: i64) -> Result<(), storage::Error> {
+    let stanza = Bytes::from(vec![b'x'; 500]);
+    for number in 0..messages {
+        let entry = |owner: i64, direction: Direction| Entry {
+            owner: AccountId(owner + 1),
+            id: ids.next(1_700_000_000_000 + number),
+            peer: format!("user{session}@example.org"),
+            peer_resource: Some("phone".to_owned()),
+            direction,
+            stanza: stanza.clone(),
+            archived: true,
+            undelivered: direction == Direction::Received,
+        };
+        append(&db, vec![entry(session, Direction::Sent), entry(session + 5000, Direction::Received)]).await?;
+    }
+    Ok(())
+}
+
+fn report(sessions: i64, rows: i64, started: Instant, cpu_secs: f64, before: StatsSnapshot, after: StatsSnapshot) {
+    let secs = started.elapsed().as_secs_f64();
+    let commits = after.groups - before.groups;
+    println!(
+        "{sessions:>5} sessions: {:>7.0} rows/s, {:>6.1} rows/commit, {:>6.2} ms/commit, {:>5.1} µs processor/row",
+        rows as f64 / secs,
+        rows as f64 / commits as f64,
+        (after.commit_time - before.commit_time).as_secs_f64() * 1e3 / commits as f64,
+        cpu_secs * 1e6 / rows as f64,
+    );
+}
+
+/// Processor time of this process, from `/proc/self/stat`; 0 where there is none.
+fn processor_secs() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let after_name = stat.rsplit(')').next().unwrap_or_default();
+    let ticks: f64 = after_name.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+    ticks / 100.0
+}

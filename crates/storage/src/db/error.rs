@@ -1,0 +1,98 @@
+//! What can go wrong between this crate and a database. No message contains a
+//! value of a row, a parameter or a password.
+
+/// An error of the database, in words that help whoever operates it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The storage URL names a database this binary does not speak to.
+    #[error("storage url: unknown scheme {scheme:?}; use sqlite:FILE")]
+    Scheme {
+        /// What stands before the first colon.
+        scheme: String,
+    },
+    /// The database could not be opened.
+    #[error("cannot open {path}: {cause}")]
+    Open {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: Box<Error>,
+    },
+    /// The schema is newer than this binary.
+    #[error("its schema is version {found}, but this program knows only up to {known}: use the newer program")]
+    Schema {
+        /// The database's version.
+        found: i64,
+        /// The newest version this binary knows.
+        known: i64,
+    },
+    /// The database was closed, or its threads are gone.
+    #[error("the database is closed")]
+    Unavailable,
+    /// Another process held the lock for longer than the busy timeout.
+    #[error("the database is locked by another process")]
+    Busy,
+    /// The disk, or the database's own limit, is full.
+    #[error("the disk is full")]
+    Full,
+    /// A unique key exists already.
+    #[error("conflict: {0}")]
+    Conflict(String),
+    /// Another constraint was violated.
+    #[error("constraint: {0}")]
+    Constraint(String),
+    /// The file is something else.
+    #[error("not a database")]
+    NotADatabase,
+    /// The file, or a value in it, is not what was once written.
+    #[error("corrupt: {0}")]
+    Corrupt(String),
+    /// The operating system refused access.
+    #[error("permission denied")]
+    Denied,
+    /// The operating system failed to read or write.
+    #[error("input/output error: {0}")]
+    Io(String),
+    /// The statement itself is wrong: a mistake in this program.
+    #[error("statement: {0}")]
+    Statement(String),
+}
+
+impl Error {
+    /// Whether a unique key existed already.
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict(_))
+    }
+
+    /// Whether a constraint other than a unique key was violated.
+    pub fn is_constraint(&self) -> bool {
+        matches!(self, Self::Constraint(_))
+    }
+
+    /// Whether the disk is full.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Full)
+    }
+
+    /// Whether stored bytes were not what was expected.
+    pub fn is_corrupt(&self) -> bool {
+        matches!(self, Self::Corrupt(_) | Self::NotADatabase)
+    }
+
+    /// Whether the same call may succeed later, without anything being mended
+    /// in this program: the sender should be told to wait and retry.
+    pub fn is_temporary(&self) -> bool {
+        matches!(self, Self::Busy | Self::Full | Self::Io(_) | Self::Unavailable)
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::PermissionDenied => Self::Denied,
+            std::io::ErrorKind::StorageFull => Self::Full,
+            _ => Self::Io(error.to_string()),
+        }
+    }
+}

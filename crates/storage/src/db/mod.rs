@@ -1,0 +1,128 @@
+//! The waist: run this SQL. What is above it knows no driver, what is below it
+//! knows no aggregate.
+//!
+//! One thread writes and commits for everybody who waits (group commit), a few
+//! threads read. Both have bounded queues.
+
+mod error;
+mod queue;
+mod row;
+mod sqlite;
+mod statement;
+mod stats;
+
+use std::{path::Path, sync::Arc};
+
+use tokio::sync::oneshot;
+
+pub use error::Error;
+pub use row::{Outcome, Row};
+pub use statement::{Statement, Value};
+pub use stats::{Stats, StatsSnapshot};
+
+use crate::limits;
+
+/// How a database is used; the defaults are those of [`limits`].
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Reader threads; at least 1.
+    pub readers: usize,
+    /// Batches that may wait for the writer.
+    pub write_queue_batches_max: usize,
+    /// Queries that may wait for a reader.
+    pub read_queue_queries_max: usize,
+    /// Batches that share one commit.
+    pub group_batches_max: usize,
+    /// The database's size in pages of 4 KiB beyond which writes fail with
+    /// [`Error::Full`]; for operators with little room, and tests.
+    pub pages_max: Option<u32>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            readers: limits::READERS,
+            write_queue_batches_max: limits::WRITE_QUEUE_BATCHES_MAX,
+            read_queue_queries_max: limits::READ_QUEUE_QUERIES_MAX,
+            group_batches_max: limits::GROUP_BATCHES_MAX,
+            pages_max: None,
+        }
+    }
+}
+
+/// An open database. Clones share it; when the last one goes, what is queued is
+/// still written, but only [`close`](Db::close) waits for that.
+#[derive(Clone)]
+pub struct Db {
+    driver: Arc<sqlite::Sqlite>,
+}
+
+impl Db {
+    /// Opens the database at `url`, creating and migrating it as needed. A
+    /// relative file of a `sqlite:` URL is in `data_dir`, which must exist.
+    ///
+    /// Blocks: call it before the server runs, or from a blocking thread.
+    pub fn open(url: &str, data_dir: &Path, options: &Options) -> Result<Self, Error> {
+        let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+        match scheme {
+            "sqlite" => {
+                let path = data_dir.join(rest.strip_prefix("//").unwrap_or(rest));
+                let driver = sqlite::Sqlite::open(&path, options)
+                    .map_err(|cause| Error::Open { path: path.display().to_string(), cause: Box::new(cause) })?;
+                Ok(Self { driver: Arc::new(driver) })
+            }
+            other => Err(Error::Scheme { scheme: other.to_owned() }),
+        }
+    }
+
+    /// Runs a batch, all of it or nothing, and returns once it is durable: an
+    /// outcome for each statement, in order.
+    ///
+    /// Batches run in the order in which they were queued and share commits. A
+    /// batch whose future is dropped may still be written.
+    pub async fn write(&self, batch: Vec<Statement>) -> Result<Vec<Outcome>, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.driver.queue_write(batch, Some(answer)).await?;
+        answered.await.map_err(|_| Error::Unavailable)?
+    }
+
+    /// [`write`](Self::write) for one statement.
+    pub async fn execute(&self, statement: Statement) -> Result<Outcome, Error> {
+        Ok(self.write(vec![statement]).await?.pop().unwrap_or_default())
+    }
+
+    /// Queues a batch without waiting for its commit, for writes that may be
+    /// lost with the process. It keeps its place among the writes, is held back
+    /// for at most [`SUBMITTED_HELD_MAX`](limits::SUBMITTED_HELD_MAX), and its
+    /// failure is logged. Waits only while the queue is full.
+    pub async fn submit(&self, batch: Vec<Statement>) -> Result<(), Error> {
+        self.driver.queue_write(batch, None).await
+    }
+
+    /// Runs a statement that only reads and returns its rows. It sees every
+    /// write that was awaited before.
+    pub async fn query(&self, statement: Statement) -> Result<Vec<Row>, Error> {
+        let (answer, answered) = oneshot::channel();
+        self.driver.queue_query(statement, answer).await?;
+        answered.await.map_err(|_| Error::Unavailable)?
+    }
+
+    /// [`query`](Self::query) for at most one row.
+    pub async fn query_one(&self, statement: Statement) -> Result<Option<Row>, Error> {
+        Ok(self.query(statement).await?.into_iter().next())
+    }
+
+    /// What the writer did so far.
+    pub fn stats(&self) -> &Stats {
+        self.driver.stats()
+    }
+
+    /// Writes what is queued, checkpoints and ends the threads. Whoever calls
+    /// later, on any clone, gets [`Error::Unavailable`].
+    pub async fn close(&self) {
+        let driver = Arc::clone(&self.driver);
+        driver.stop();
+        // Joining blocks; a join that fails is a thread that panicked, and gone.
+        let _ = tokio::task::spawn_blocking(move || driver.join()).await;
+    }
+}

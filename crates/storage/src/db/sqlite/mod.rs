@@ -1,0 +1,94 @@
+//! SQLite: one writer thread, a few reader threads, write-ahead log.
+
+mod execute;
+mod open;
+mod readers;
+mod writer;
+
+use std::{path::Path, sync::Arc, thread::JoinHandle};
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use super::{Error, Options, Outcome, Row, Statement, Stats, queue::Queue};
+
+pub(super) struct Sqlite {
+    writes: Arc<Queue<writer::Job>>,
+    reads: Arc<Queue<readers::Job>>,
+    stats: Arc<Stats>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl Sqlite {
+    pub(super) fn open(path: &Path, options: &Options) -> Result<Self, Error> {
+        let connection = open::writer(path, options)?;
+        let driver = Self {
+            writes: Arc::new(Queue::new(options.write_queue_batches_max)),
+            reads: Arc::new(Queue::new(options.read_queue_queries_max)),
+            stats: Arc::default(),
+            threads: Mutex::default(),
+        };
+        let mut threads = Vec::new();
+        for number in 1..=options.readers.max(1) {
+            let reader = readers::Reader { connection: open::reader(path)?, stats: Arc::clone(&driver.stats) };
+            let queue = Arc::clone(&driver.reads);
+            threads.push(spawn(format!("db-reader-{number}"), move || reader.run(queue))?);
+        }
+        let writer = writer::Writer {
+            connection,
+            wal: open::wal_path(path),
+            group_batches_max: options.group_batches_max.max(1),
+            stats: Arc::clone(&driver.stats),
+        };
+        let queue = Arc::clone(&driver.writes);
+        threads.push(spawn("db-writer".to_owned(), move || writer.run(queue))?);
+        *driver.threads.lock() = threads;
+        Ok(driver)
+    }
+
+    pub(super) async fn queue_write(
+        &self,
+        batch: Vec<Statement>,
+        answer: Option<oneshot::Sender<Result<Vec<Outcome>, Error>>>,
+    ) -> Result<(), Error> {
+        self.writes.push(writer::Job { batch, answer }).await
+    }
+
+    pub(super) async fn queue_query(
+        &self,
+        statement: Statement,
+        answer: oneshot::Sender<Result<Vec<Row>, Error>>,
+    ) -> Result<(), Error> {
+        self.reads.push(readers::Job { statement, answer }).await
+    }
+
+    pub(super) fn stats(&self) -> &Stats {
+        &self.stats
+    }
+
+    pub(super) fn stop(&self) {
+        self.reads.close();
+        self.writes.close();
+    }
+
+    /// Waits for the threads: the readers first, so that the writer's last
+    /// checkpoint finds no reader in its way.
+    pub(super) fn join(&self) {
+        let threads = std::mem::take(&mut *self.threads.lock());
+        for thread in threads {
+            if thread.join().is_err() {
+                tracing::error!("a database thread panicked");
+            }
+        }
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, Error> {
+    Ok(std::thread::Builder::new().name(name).spawn(run)?)
+}

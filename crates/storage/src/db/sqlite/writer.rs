@@ -1,0 +1,156 @@
+//! The writer thread: takes every batch that waits, commits once, then answers
+//! all. A batch that fails is undone alone.
+
+use std::{path::PathBuf, sync::Arc, time::Instant};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::execute::{command, execute};
+use crate::{
+    db::{
+        Error, Outcome, Statement, Stats,
+        queue::{Consumer, Popped, Queue},
+    },
+    limits,
+};
+
+/// Commits between two looks at the size of the write-ahead log.
+const WAL_LOOK_COMMITS: u64 = 64;
+
+type BatchResult = Result<Vec<Outcome>, Error>;
+
+pub(super) struct Job {
+    pub(super) batch: Vec<Statement>,
+    /// `None` for a submitted batch, which nobody waits for.
+    pub(super) answer: Option<oneshot::Sender<BatchResult>>,
+}
+
+pub(super) struct Writer {
+    pub(super) connection: Connection,
+    pub(super) wal: PathBuf,
+    pub(super) group_batches_max: usize,
+    pub(super) stats: Arc<Stats>,
+}
+
+impl Writer {
+    pub(super) fn run(self, queue: Arc<Queue<Job>>) {
+        let jobs = Consumer(queue);
+        let mut commits: u64 = 0;
+        while let Popped::Job(first) = jobs.0.pop(None) {
+            let group = self.gather(first, &jobs.0);
+            self.commit(group);
+            commits = commits.wrapping_add(1);
+            if commits.is_multiple_of(WAL_LOOK_COMMITS) {
+                self.bound_wal();
+            }
+        }
+        if let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+            tracing::warn!(%error, "checkpoint at close failed; the next start will replay the log");
+        }
+    }
+
+    /// Everything that waits. As long as nobody waits for an answer, stays a
+    /// while for somebody who does.
+    fn gather(&self, first: Job, queue: &Queue<Job>) -> Vec<Job> {
+        let now = Instant::now();
+        let held_until = now.checked_add(limits::SUBMITTED_HELD_MAX).unwrap_or(now);
+        let mut awaited = first.answer.is_some();
+        let mut group = vec![first];
+        while group.len() < self.group_batches_max {
+            let hold = !awaited && group.len() < limits::SUBMITTED_BATCHES_MAX;
+            let Popped::Job(job) = queue.pop(Some(if hold { held_until } else { now })) else { break };
+            awaited |= job.answer.is_some();
+            group.push(job);
+        }
+        group
+    }
+
+    fn commit(&self, group: Vec<Job>) {
+        let started = Instant::now();
+        match self.run_group(&group) {
+            Ok(results) => {
+                let failed = results.iter().filter(|result| result.is_err()).count();
+                self.stats.committed(results.len(), failed, started.elapsed());
+                for (job, result) in group.into_iter().zip(results) {
+                    answer(job, result);
+                }
+            }
+            Err(error) => {
+                self.roll_back();
+                self.stats.failed();
+                tracing::error!(%error, batches = group.len(), "commit failed");
+                for job in group {
+                    answer(job, Err(error.clone()));
+                }
+            }
+        }
+    }
+
+    /// The result of each batch, or why none of them is stored.
+    ///
+    /// A savepoint makes SQLite copy each page that a batch touches, and batches
+    /// hardly ever fail: so first without, and only if one fails, all again with.
+    fn run_group(&self, group: &[Job]) -> Result<Vec<BatchResult>, Error> {
+        command(&self.connection, "BEGIN IMMEDIATE")?;
+        let results: Result<Vec<_>, Error> = group.iter().map(|job| self.run_batch(&job.batch)).collect();
+        let results = match results {
+            Ok(outcomes) => outcomes.into_iter().map(Ok).collect(),
+            Err(_) => {
+                self.roll_back();
+                command(&self.connection, "BEGIN IMMEDIATE")?;
+                group.iter().map(|job| self.run_in_savepoint(&job.batch)).collect::<Result<_, _>>()?
+            }
+        };
+        command(&self.connection, "COMMIT")?;
+        Ok(results)
+    }
+
+    /// The batch's own result, or why the whole group is lost.
+    fn run_in_savepoint(&self, batch: &[Statement]) -> Result<BatchResult, Error> {
+        command(&self.connection, "SAVEPOINT batch")?;
+        let result = self.run_batch(batch);
+        if let Err(error) = &result {
+            // Out of disk or memory, SQLite may have rolled back the transaction.
+            if self.connection.is_autocommit() {
+                return Err(error.clone());
+            }
+            command(&self.connection, "ROLLBACK TO batch")?;
+        }
+        command(&self.connection, "RELEASE batch")?;
+        Ok(result)
+    }
+
+    fn run_batch(&self, batch: &[Statement]) -> BatchResult {
+        batch.iter().map(|statement| execute(&self.connection, statement)).collect()
+    }
+
+    fn roll_back(&self) {
+        if self.connection.is_autocommit() {
+            return;
+        }
+        if let Err(error) = command(&self.connection, "ROLLBACK") {
+            tracing::error!(%error, "rollback failed");
+        }
+    }
+
+    /// Readers that overlap without a pause keep the log from starting over;
+    /// beyond its bound, they are waited for.
+    fn bound_wal(&self) {
+        let wal_bytes = std::fs::metadata(&self.wal).map_or(0, |metadata| metadata.len());
+        if wal_bytes > limits::WAL_BYTES_MAX
+            && let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
+        {
+            tracing::warn!(%error, wal_bytes, "the write-ahead log could not be emptied");
+        }
+    }
+}
+
+fn answer(job: Job, result: BatchResult) {
+    match (job.answer, result) {
+        // Whoever waited may have gone.
+        (Some(answer), result) => drop(answer.send(result)),
+        (None, Err(error)) => tracing::warn!(%error, "a submitted batch failed"),
+        (None, Ok(_)) => {}
+    }
+}

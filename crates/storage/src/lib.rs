@@ -1,0 +1,25 @@
+//! Server state: one file per aggregate over one narrow SQL layer.
+//!
+//! [`Db`] runs SQL and nothing else; an aggregate is a file of statements and
+//! free functions that take `&Db`. What differs between databases is listed in
+//! [`dialect`], what has a bound in [`limits`].
+
+pub mod accounts;
+pub mod archive;
+pub mod archive_prefs;
+pub mod blocklist;
+mod db;
+pub mod dialect;
+mod ids;
+pub mod limits;
+mod migrations;
+pub mod private_xml;
+pub mod roster;
+mod stanza_error;
+mod text_list;
+pub mod undelivered;
+pub mod vcards;
+
+pub use accounts::AccountId;
+pub use db::{Db, Error, Options, Outcome, Row, Statement, Stats, StatsSnapshot, Value};
+pub use ids::{ArchiveId, IdSource, ParseArchiveIdError};

@@ -1,0 +1,47 @@
+//! Every bound of this crate, with its unit. Those an operator may want to
+//! change are the defaults of [`Options`](crate::Options).
+
+use std::time::Duration;
+
+/// Batches that wait for the writer before `write` and `submit` wait for room.
+pub const WRITE_QUEUE_BATCHES_MAX: usize = 4096;
+
+/// Batches that share one commit.
+pub const GROUP_BATCHES_MAX: usize = 512;
+
+/// Submitted batches that are held back before they are committed without a
+/// write to join.
+pub const SUBMITTED_BATCHES_MAX: usize = 64;
+
+/// How long a submitted batch is held back for a write to join.
+pub const SUBMITTED_HELD_MAX: Duration = Duration::from_millis(50);
+
+/// Queries that wait for a reader before `query` waits for room.
+pub const READ_QUEUE_QUERIES_MAX: usize = 4096;
+
+/// Reader threads, each with a connection of its own.
+pub const READERS: usize = 4;
+
+/// Statements that stay prepared on each connection.
+pub const PREPARED_STATEMENTS_MAX: usize = 128;
+
+/// How long a lock held by another process is waited for.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Pages in the write-ahead log that make a commit copy it into the database.
+pub const WAL_CHECKPOINT_PAGES: i64 = 16384;
+
+/// Bytes the write-ahead log may have before readers are waited for to empty it.
+pub const WAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
+/// Rows one step of a purge or of an account's deletion removes.
+pub const DELETE_STEP_ROWS: u32 = 500;
+
+/// Messages one page of an archive or of the undelivered ones returns.
+pub const PAGE_MESSAGES_MAX: u32 = 256;
+
+/// Ids one archive query may name (XEP-0313 §4.1.4).
+pub const QUERY_IDS_MAX: usize = 256;
+
+/// Changes of a roster that are kept as differences (RFC 6121 §2.6).
+pub const ROSTER_CHANGES_KEPT: i64 = 256;

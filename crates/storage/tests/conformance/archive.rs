@@ -1,0 +1,112 @@
+//! The archive, apart from its paging.
+
+use storage::{
+    AccountId, ArchiveId, Db,
+    archive::{self, Before, Direction, Entry, Filter, Paging, With},
+    limits::{DELETE_STEP_ROWS, QUERY_IDS_MAX},
+};
+
+use crate::cast::{NOW_MS, account, id, message};
+
+async fn ids(db: &Db, owner: AccountId) -> Vec<ArchiveId> {
+    let page = archive::page(db, owner, &Filter::default(), &Paging::first(1000)).await.unwrap().unwrap();
+    page.messages.into_iter().map(|stored| stored.id).collect()
+}
+
+pub async fn each_owner_has_a_copy_of_its_own(db: Db) {
+    let (alice, bob) = (account(&db, "alice").await, account(&db, "bob").await);
+    let received = Entry { peer: "alice@example.org".into(), peer_resource: None, ..message(bob, id(1)) };
+    let sent = Entry { direction: Direction::Sent, ..message(alice, id(1)) };
+    let nowhere = Entry { archived: false, ..message(alice, id(2)) };
+    archive::append(&db, vec![sent.clone(), received, nowhere]).await.unwrap();
+    let page = archive::page(&db, alice, &Filter::default(), &Paging::first(10)).await.unwrap().unwrap();
+    assert_eq!(page.messages.len(), 1);
+    let stored = &page.messages[0];
+    assert_eq!(stored.stanza, sent.stanza);
+    assert_eq!((stored.id, stored.direction), (id(1), Direction::Sent));
+    assert_eq!((stored.peer.as_str(), stored.peer_resource.as_deref()), ("bob@example.org", Some("phone")));
+    assert_eq!(ids(&db, bob).await, [id(1)]);
+}
+
+pub async fn an_id_is_stored_once_per_owner(db: Db) {
+    let alice = account(&db, "alice").await;
+    archive::append(&db, vec![message(alice, id(1))]).await.unwrap();
+    let error = archive::append(&db, vec![message(alice, id(2)), message(alice, id(1))]).await.unwrap_err();
+    assert!(error.is_conflict());
+    assert_eq!(ids(&db, alice).await, [id(1)]);
+    assert!(archive::exists(&db, alice, id(1)).await.unwrap());
+    assert!(!archive::exists(&db, alice, id(2)).await.unwrap());
+}
+
+pub async fn metadata_names_both_ends(db: Db) {
+    let alice = account(&db, "alice").await;
+    assert_eq!(archive::metadata(&db, alice).await.unwrap(), None);
+    archive::append(&db, [5, 1, 9].map(|second| message(alice, id(second))).into()).await.unwrap();
+    let (first, last) = archive::metadata(&db, alice).await.unwrap().unwrap();
+    assert_eq!((first, last), (id(1), id(9)));
+    assert_eq!(last.at_ms(), NOW_MS + 9000);
+}
+
+pub async fn a_query_that_names_an_unknown_message_finds_nothing(db: Db) {
+    let (alice, bob) = (account(&db, "alice").await, account(&db, "bob").await);
+    archive::append(&db, vec![message(alice, id(1)), message(bob, id(2))]).await.unwrap();
+    let all = Filter::default();
+    let first = Paging::first(10);
+    let unknown = Some(id(2));
+    for filter in [
+        Filter { after_id: unknown, ..all.clone() },
+        Filter { before_id: unknown, ..all.clone() },
+        Filter { ids: vec![id(1), id(2)], ..all.clone() },
+    ] {
+        assert_eq!(archive::page(&db, alice, &filter, &first).await.unwrap(), None, "{filter:?}");
+    }
+    for paging in [Paging { after: unknown, ..first }, Paging { before: Some(Before::Id(id(2))), ..first }] {
+        assert_eq!(archive::page(&db, alice, &all, &paging).await.unwrap(), None, "{paging:?}");
+    }
+}
+
+pub async fn messages_are_fetched_by_their_ids(db: Db) {
+    let alice = account(&db, "alice").await;
+    archive::append(&db, (0..100).map(|second| message(alice, id(second))).collect()).await.unwrap();
+    let filter = Filter { ids: [40, 3, 77, 3].map(id).into(), ..Filter::default() };
+    let paging = Paging { count: true, ..Paging::last(2) };
+    let page = archive::page(&db, alice, &filter, &paging).await.unwrap().unwrap();
+    assert_eq!(page.messages.iter().map(|stored| stored.id).collect::<Vec<_>>(), [id(40), id(77)]);
+    assert_eq!((page.complete, page.count, page.index), (false, Some(3), Some(1)));
+    let many = Filter { ids: (0..=i64::try_from(QUERY_IDS_MAX).unwrap()).map(id).collect(), ..Filter::default() };
+    assert!(archive::page(&db, alice, &many, &paging).await.is_err());
+    let elsewhere = With { bare: "carol@example.org".into(), resource: None };
+    let filter = Filter { with: Some(elsewhere), ..filter };
+    assert!(archive::page(&db, alice, &filter, &paging).await.unwrap().unwrap().messages.is_empty());
+}
+
+pub async fn purging_spares_what_is_young_or_undelivered(db: Db) {
+    let (alice, bob, carol) = (account(&db, "alice").await, account(&db, "bob").await, account(&db, "carol").await);
+    let mut entries = Vec::new();
+    for owner in [alice, bob, carol] {
+        entries.extend((0..10).map(|second| Entry { undelivered: second == 3, ..message(owner, id(second)) }));
+    }
+    archive::append(&db, entries).await.unwrap();
+    // 6 seconds of each, without the undelivered one.
+    assert_eq!(archive::purge(&db, NOW_MS + 6000, 7).await.unwrap(), 7);
+    assert_eq!(archive::purge(&db, NOW_MS + 6000, 100).await.unwrap(), 8);
+    assert_eq!(archive::purge(&db, NOW_MS + 6000, 100).await.unwrap(), 0);
+    for owner in [alice, bob, carol] {
+        assert_eq!(ids(&db, owner).await, [3, 6, 7, 8, 9].map(id));
+    }
+}
+
+pub async fn an_owner_can_purge_everything_in_steps(db: Db) {
+    let (alice, bob) = (account(&db, "alice").await, account(&db, "bob").await);
+    let total = i64::from(DELETE_STEP_ROWS) * 2 + 10;
+    archive::append(&db, (0..total).map(|second| message(alice, id(second))).collect()).await.unwrap();
+    archive::append(&db, vec![message(bob, id(1))]).await.unwrap();
+    assert_eq!(
+        archive::purge_owner(&db, alice, None, DELETE_STEP_ROWS + 5).await.unwrap(),
+        u64::from(DELETE_STEP_ROWS) + 5
+    );
+    assert_eq!(archive::metadata(&db, alice).await.unwrap().unwrap().0, id(i64::from(DELETE_STEP_ROWS) + 5));
+    assert_eq!(archive::purge_owner(&db, alice, None, 10_000).await.unwrap(), u64::from(DELETE_STEP_ROWS) + 5);
+    assert_eq!(archive::metadata(&db, alice).await.unwrap(), None);
+    assert_eq!(ids(&db, bob).await, [id(1)]);
+}

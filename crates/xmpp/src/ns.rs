@@ -1,0 +1,111 @@
+//! Every XML namespace Whimbrel speaks, and nowhere else (a tidy check holds this).
+
+/// Content namespace of client streams (RFC 6120 §4.8.2).
+pub const CLIENT: &str = "jabber:client";
+/// The stream element itself (RFC 6120 §4.8.1).
+pub const STREAM: &str = "http://etherx.jabber.org/streams";
+/// Conditions of stream errors (RFC 6120 §4.9).
+pub const STREAM_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-streams";
+/// Conditions of stanza errors (RFC 6120 §8.3).
+pub const STANZA_ERRORS: &str = "urn:ietf:params:xml:ns:xmpp-stanzas";
+/// STARTTLS (RFC 6120 §5).
+pub const TLS: &str = "urn:ietf:params:xml:ns:xmpp-tls";
+/// SASL (RFC 6120 §6).
+pub const SASL: &str = "urn:ietf:params:xml:ns:xmpp-sasl";
+/// Resource binding (RFC 6120 §7).
+pub const BIND: &str = "urn:ietf:params:xml:ns:xmpp-bind";
+/// The session request of RFC 3921, kept as a no-op for old clients.
+pub const SESSION: &str = "urn:ietf:params:xml:ns:xmpp-session";
+/// Roster (RFC 6121 §2).
+pub const ROSTER: &str = "jabber:iq:roster";
+/// Roster versioning stream feature (RFC 6121 §2.6).
+pub const ROSTER_VERSIONING: &str = "urn:xmpp:features:rosterver";
+/// Subscription pre-approval stream feature (RFC 6121 §3.4).
+pub const PRE_APPROVAL: &str = "urn:xmpp:features:pre-approval";
+/// The namespace of `xml:lang`.
+pub const XML: &str = "http://www.w3.org/XML/1998/namespace";
+/// The namespace of namespace declarations, which nothing may be bound to.
+pub const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
+
+/// XEP-0004 data forms.
+pub const DATA_FORMS: &str = "jabber:x:data";
+/// XEP-0012 last activity.
+pub const LAST_ACTIVITY: &str = "jabber:iq:last";
+/// XEP-0030 service discovery: identity and features.
+pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
+/// XEP-0030 service discovery: items.
+pub const DISCO_ITEMS: &str = "http://jabber.org/protocol/disco#items";
+/// XEP-0045 payload a client adds when it talks as an occupant of a room.
+pub const MUC_USER: &str = "http://jabber.org/protocol/muc#user";
+/// XEP-0049 private XML storage.
+pub const PRIVATE_XML: &str = "jabber:iq:private";
+/// XEP-0050 ad-hoc commands.
+pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
+/// XEP-0054 vcard-temp.
+pub const VCARD: &str = "vcard-temp";
+/// XEP-0059 result set management.
+pub const RSM: &str = "http://jabber.org/protocol/rsm";
+/// XEP-0077 in-band registration.
+pub const REGISTER: &str = "jabber:iq:register";
+/// XEP-0077 stream feature.
+pub const REGISTER_FEATURE: &str = "http://jabber.org/features/iq-register";
+/// XEP-0085 chat states.
+pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
+/// XEP-0092 software version.
+pub const VERSION: &str = "jabber:iq:version";
+/// XEP-0114 content namespace of component streams.
+pub const COMPONENT: &str = "jabber:component:accept";
+/// XEP-0133 names of administration commands begin with this and `#`.
+pub const ADMIN: &str = "http://jabber.org/protocol/admin";
+/// XEP-0153 photo hash in presence.
+pub const VCARD_UPDATE: &str = "vcard-temp:x:update";
+/// XEP-0157 form type of contact addresses.
+pub const SERVER_INFO: &str = "http://jabber.org/network/serverinfo";
+/// XEP-0160 disco feature: messages are kept for users who are offline.
+pub const OFFLINE: &str = "msgoffline";
+/// XEP-0184 delivery receipts.
+pub const RECEIPTS: &str = "urn:xmpp:receipts";
+/// XEP-0191 blocking.
+pub const BLOCKING: &str = "urn:xmpp:blocking";
+/// XEP-0191 error payload for stanzas to a contact one has blocked.
+pub const BLOCKING_ERRORS: &str = "urn:xmpp:blocking:errors";
+/// XEP-0198 stream management.
+pub const SM: &str = "urn:xmpp:sm:3";
+/// XEP-0199 ping.
+pub const PING: &str = "urn:xmpp:ping";
+/// XEP-0202 entity time.
+pub const TIME: &str = "urn:xmpp:time";
+/// XEP-0203 delayed delivery.
+pub const DELAY: &str = "urn:xmpp:delay";
+/// XEP-0249 direct invitation to a room.
+pub const CONFERENCE: &str = "jabber:x:conference";
+/// XEP-0280 message carbons.
+pub const CARBONS: &str = "urn:xmpp:carbons:2";
+/// XEP-0280 §6.1 disco feature: the recommended rules are followed.
+pub const CARBONS_RULES: &str = "urn:xmpp:carbons:rules:0";
+/// XEP-0297 stanza forwarding.
+pub const FORWARD: &str = "urn:xmpp:forward:0";
+/// XEP-0313 message archive.
+pub const MAM: &str = "urn:xmpp:mam:2";
+/// XEP-0313 §4 extended features: before-id, after-id, ids, flip-page, metadata.
+pub const MAM_EXTENDED: &str = "urn:xmpp:mam:2#extended";
+/// XEP-0333 displayed markers.
+pub const MARKERS: &str = "urn:xmpp:chat-markers:0";
+/// XEP-0334 processing hints.
+pub const HINTS: &str = "urn:xmpp:hints";
+/// XEP-0352 client state indication.
+pub const CSI: &str = "urn:xmpp:csi:0";
+/// XEP-0353 Jingle message initiation.
+pub const JINGLE_MESSAGE: &str = "urn:xmpp:jingle-message:0";
+/// XEP-0359 unique and stable stanza ids.
+pub const STANZA_ID: &str = "urn:xmpp:sid:0";
+/// XEP-0380 explicit message encryption.
+pub const EME: &str = "urn:xmpp:eme:0";
+/// XEP-0384 OMEMO, the version most clients speak.
+pub const OMEMO_LEGACY: &str = "eu.siacs.conversations.axolotl";
+/// XEP-0384 OMEMO 2.
+pub const OMEMO: &str = "urn:xmpp:omemo:2";
+/// XEP-0440 channel-binding capability.
+pub const CHANNEL_BINDING: &str = "urn:xmpp:sasl-cb:0";
+/// XEP-0478 stream limits advertisement.
+pub const STREAM_LIMITS: &str = "urn:xmpp:stream-limits:0";

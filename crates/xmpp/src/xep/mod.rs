@@ -1,0 +1,5 @@
+//! Payloads of the extensions, one file each, and the table of what is supported.
+
+pub mod data_form;
+pub mod rsm;
+pub mod table;
