@@ -1,0 +1,154 @@
+//! Accounts in use: one shared object per account, so that its caches and its roster lock are one for all its
+//! sessions and for everyone who writes to it. The database is the truth; [`Accounts::forget`] drops what is cached.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jid::{BareJid, Jid};
+use parking_lot::RwLock;
+use storage::archive_prefs::{self, ArchivePrefs};
+use storage::{AccountId, Db, blocklist, roster};
+
+use crate::roster::Roster;
+
+const SHARDS: usize = 64;
+/// Accounts kept per shard before those nobody uses are let go.
+const SHARD_ACCOUNTS_MIN: usize = 256;
+
+/// An account of this server and what is cached of it.
+pub struct Account {
+    /// Its key in the database.
+    pub id: AccountId,
+    /// Its bare JID.
+    pub jid: BareJid,
+    /// Its roster; the lock also orders the changes made to it.
+    pub roster: tokio::sync::Mutex<Option<Roster>>,
+    blocked: RwLock<Arc<HashSet<Jid>>>,
+    prefs: RwLock<Arc<ArchivePrefs>>,
+    disabled: AtomicBool,
+}
+
+impl Account {
+    /// The localpart, the name of the account.
+    pub fn localpart(&self) -> &str {
+        self.jid.node().map_or("", |node| node.as_str())
+    }
+
+    /// Whether the account's owner has blocked `jid` (XEP-0191 §3.1: by full JID, bare JID, domain with resource,
+    /// or domain).
+    pub fn has_blocked(&self, jid: &Jid) -> bool {
+        let blocked = self.blocked.read();
+        if blocked.is_empty() || jid.to_bare() == self.jid {
+            return false;
+        }
+        let domain = BareJid::from_parts(None, jid.domain());
+        let domain_resource = jid.resource().map(|resource| Jid::from(domain.with_resource(resource)));
+        blocked.contains(jid)
+            || blocked.contains(&Jid::from(jid.to_bare()))
+            || domain_resource.is_some_and(|jid| blocked.contains(&jid))
+            || blocked.contains(&Jid::from(domain))
+    }
+
+    /// The JIDs its owner has blocked.
+    pub fn blocked(&self) -> Arc<HashSet<Jid>> {
+        self.blocked.read().clone()
+    }
+
+    /// Replaces the cached block list after the database has it.
+    pub fn set_blocked(&self, blocked: HashSet<Jid>) {
+        *self.blocked.write() = Arc::new(blocked);
+    }
+
+    /// The archiving preferences (XEP-0441).
+    pub fn prefs(&self) -> Arc<ArchivePrefs> {
+        self.prefs.read().clone()
+    }
+
+    /// Replaces the cached preferences after the database has them.
+    pub fn set_prefs(&self, prefs: ArchivePrefs) {
+        *self.prefs.write() = Arc::new(prefs);
+    }
+
+    /// Whether an operator has disabled the account: it exists, and nobody can log in.
+    pub fn is_disabled(&self) -> bool {
+        self.disabled.load(Ordering::Relaxed)
+    }
+
+    /// Runs `change` on the roster, loaded when it was not, while nobody else changes it.
+    pub async fn with_roster<T>(
+        &self,
+        db: &Db,
+        change: impl AsyncFnOnce(&mut Roster) -> Result<T, storage::Error>,
+    ) -> Result<T, storage::Error> {
+        let mut guard = self.roster.lock().await;
+        let mut loaded = match guard.take() {
+            Some(roster) => roster,
+            None => Roster::from_stored(roster::load(db, self.id).await?),
+        };
+        // A failed change leaves the cache empty: the next use reads what the database really has.
+        let result = change(&mut loaded).await?;
+        *guard = Some(loaded);
+        Ok(result)
+    }
+}
+
+/// The accounts in use, by localpart.
+pub struct Accounts {
+    shards: Vec<RwLock<Shard>>,
+    hasher: RandomState,
+}
+
+#[derive(Default)]
+struct Shard {
+    accounts: HashMap<String, Arc<Account>>,
+    sweep_at: usize,
+}
+
+impl Default for Accounts {
+    fn default() -> Self {
+        Self { shards: (0..SHARDS).map(|_| RwLock::default()).collect(), hasher: RandomState::new() }
+    }
+}
+
+impl Accounts {
+    /// The account with that bare JID, read from the database when it is not at hand. None: there is none.
+    pub async fn find(&self, db: &Db, jid: &BareJid) -> Result<Option<Arc<Account>>, storage::Error> {
+        let Some(localpart) = jid.node().map(|node| node.as_str()) else { return Ok(None) };
+        let Some(shard) = self.shard(localpart) else { return Ok(None) };
+        if let Some(account) = shard.read().accounts.get(localpart) {
+            return Ok(Some(account.clone()));
+        }
+        let Some(row) = storage::accounts::by_localpart(db, localpart).await? else { return Ok(None) };
+        let blocked = blocklist::list(db, row.id).await?;
+        let prefs = archive_prefs::load(db, row.id).await?.unwrap_or_default();
+        let account = Arc::new(Account {
+            id: row.id,
+            jid: jid.clone(),
+            roster: tokio::sync::Mutex::new(None),
+            blocked: RwLock::new(Arc::new(blocked.iter().filter_map(|jid| Jid::new(jid).ok()).collect())),
+            prefs: RwLock::new(Arc::new(prefs)),
+            disabled: AtomicBool::new(row.disabled),
+        });
+        let mut shard = shard.write();
+        if shard.accounts.len() >= shard.sweep_at.max(SHARD_ACCOUNTS_MIN) {
+            shard.accounts.retain(|_, account| Arc::strong_count(account) > 1);
+            shard.sweep_at = shard.accounts.len() * 2;
+        }
+        // Someone else may have been faster; all must share one.
+        Ok(Some(shard.accounts.entry(localpart.to_owned()).or_insert(account).clone()))
+    }
+
+    /// Drops what is cached of an account that was changed behind our back.
+    pub fn forget(&self, localpart: &str) {
+        if let Some(shard) = self.shard(localpart) {
+            shard.write().accounts.remove(localpart);
+        }
+    }
+
+    fn shard(&self, localpart: &str) -> Option<&RwLock<Shard>> {
+        let hash = self.hasher.hash_one(localpart);
+        self.shards.get(usize::try_from(hash).unwrap_or(0) % SHARDS)
+    }
+}

@@ -1,0 +1,180 @@
+//! The SASL exchange on a stream (RFC 6120 §6): frames to mechanisms and back, with the look-ups in between.
+
+use std::num::NonZeroU32;
+use std::sync::Arc;
+
+use storage::accounts::Credentials;
+use tokio::sync::Semaphore;
+use xmpp::build::Xml;
+use xmpp::error::StreamError;
+use xmpp::jid::BareJid;
+use xmpp::ns;
+use xmpp::sasl::{ChannelBindings, Condition, Failure, Hash, Mechanism, Offer, ScramKeys, payload, plain, scram};
+use xmpp::xml::{Element, Frame};
+
+use super::wire::{Wire, WireError};
+use crate::accounts::Account;
+use crate::host::Host;
+
+/// PBKDF2 iterations for new passwords, and what unknown users seem to have.
+pub const ITERATIONS: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+
+/// Passwords checked at a time; the rest wait, so that guessing cannot take the machine.
+static HASHING: Semaphore = Semaphore::const_new(2);
+
+/// Why an exchange did not end in a log-in.
+#[derive(Debug)]
+pub(super) enum AuthError {
+    /// The client was refused; the reason is for its `<failure/>`.
+    Refused(Failure),
+    /// The stream broke.
+    Wire(WireError),
+    /// The client broke the protocol.
+    Stream(StreamError),
+}
+
+impl From<Failure> for AuthError {
+    fn from(failure: Failure) -> Self {
+        Self::Refused(failure)
+    }
+}
+
+impl From<WireError> for AuthError {
+    fn from(error: WireError) -> Self {
+        Self::Wire(error)
+    }
+}
+
+/// What the stream offers to those who log in.
+#[derive(Debug, Default)]
+pub(super) struct Channel {
+    pub(super) offer: Offer,
+    pub(super) bindings: ChannelBindings,
+}
+
+/// Runs the exchange that `<auth/>` begins. On success the `<success/>` was sent.
+pub(super) async fn exchange(
+    host: &Arc<Host>,
+    wire: &mut Wire,
+    channel: &Channel,
+    auth: &Element,
+) -> Result<Arc<Account>, AuthError> {
+    let mechanism = channel.offer.pick(&auth.attr("mechanism").unwrap_or_default())?;
+    let text = auth.text().unwrap_or_default();
+    let initial = if text.trim().is_empty() {
+        // RFC 6120 §6.4.2: no initial response; an empty challenge asks for it.
+        challenge(wire, &[]).await?;
+        response(wire).await?
+    } else {
+        payload::decode(text.trim())?
+    };
+    let (account, proof) = match mechanism {
+        Mechanism::Plain => (plain_login(host, &initial).await?, Vec::new()),
+        scram => scram_login(host, wire, channel, scram, &initial).await?,
+    };
+    if account.is_disabled() {
+        return Err(Failure::new(Condition::AccountDisabled, "the account is disabled").into());
+    }
+    let success = Xml::new("success", ns::SASL);
+    let success = if proof.is_empty() { success } else { success.text(payload::encode(&proof)) };
+    wire.send(&success.to_string()).await.map_err(WireError::from)?;
+    Ok(account)
+}
+
+async fn scram_login(
+    host: &Arc<Host>,
+    wire: &mut Wire,
+    channel: &Channel,
+    mechanism: Mechanism,
+    initial: &[u8],
+) -> Result<(Arc<Account>, Vec<u8>), AuthError> {
+    let domain = host.domain.domain();
+    let on = scram::Channel { domain, offer: &channel.offer, bindings: &channel.bindings };
+    let mut nonce = [0; xmpp::sasl::limits::NONCE_BYTES];
+    aws_lc_rs::rand::fill(&mut nonce).map_err(|_| out_of_order())?;
+    let waiting = scram::start(mechanism, initial, &on, nonce)?;
+    let (account, keys) = look_up(host, waiting.account(), waiting.hash()).await?;
+    let (server_first, waiting) = waiting.with_keys(keys)?;
+    challenge(wire, &server_first).await?;
+    let client_final = response(wire).await?;
+    let authenticated = waiting.finish(&client_final)?;
+    let account = account.ok_or(WRONG)?;
+    Ok((account, authenticated.server_final))
+}
+
+async fn plain_login(host: &Arc<Host>, initial: &[u8]) -> Result<Arc<Account>, AuthError> {
+    let claim = plain::parse(initial, host.domain.domain())?;
+    let (account, keys) = look_up(host, &claim.account, Hash::Sha256).await?;
+    let _turn = HASHING.acquire().await.map_err(|_| out_of_order())?;
+    let matches = tokio::task::spawn_blocking(move || keys.matches(&claim.password)).await.map_err(|_| out_of_order())?;
+    match account {
+        Some(account) if matches => Ok(account),
+        _ => Err(WRONG.into()),
+    }
+}
+
+/// One answer for a wrong name and a wrong password.
+const WRONG: Failure = Failure::new(Condition::NotAuthorized, "the account or the password is wrong");
+
+fn out_of_order() -> Failure {
+    Failure::new(Condition::TemporaryAuthFailure, "try again in a while")
+}
+
+/// The keys to check against; made-up ones for a user that does not exist, after the same look-ups.
+async fn look_up(host: &Host, jid: &BareJid, hash: Hash) -> Result<(Option<Arc<Account>>, ScramKeys), Failure> {
+    let fake = ScramKeys::fake(&host.server_secret, jid, hash, ITERATIONS);
+    let failed = |error: storage::Error| {
+        tracing::error!(%error, "credentials could not be read");
+        out_of_order()
+    };
+    let localpart = jid.node().map(|node| node.as_str()).unwrap_or_default();
+    let row = storage::accounts::by_localpart(&host.db, localpart).await.map_err(failed)?;
+    let account = host.accounts.find(&host.db, jid).await.map_err(failed)?;
+    let keys = row.and_then(|row| keys_of(&row.credentials, hash));
+    Ok(match keys {
+        Some(keys) => (account, keys),
+        None => (None, fake),
+    })
+}
+
+fn keys_of(credentials: &Credentials, hash: Hash) -> Option<ScramKeys> {
+    let keys = match hash {
+        Hash::Sha1 => &credentials.sha1,
+        Hash::Sha256 => &credentials.sha256,
+    };
+    Some(ScramKeys {
+        hash,
+        salt: keys.salt.to_vec(),
+        iterations: NonZeroU32::new(keys.iterations)?,
+        stored_key: keys.stored_key.to_vec(),
+        server_key: keys.server_key.to_vec(),
+    })
+}
+
+async fn challenge(wire: &mut Wire, message: &[u8]) -> Result<(), WireError> {
+    let challenge = Xml::new("challenge", ns::SASL);
+    let challenge = if message.is_empty() { challenge } else { challenge.text(payload::encode(message)) };
+    Ok(wire.send(&challenge.to_string()).await?)
+}
+
+async fn response(wire: &mut Wire) -> Result<Vec<u8>, AuthError> {
+    let Frame::Element(element) = wire.frame().await? else {
+        return Err(AuthError::Stream(StreamError::new("not-authorized")));
+    };
+    if element.is("abort", ns::SASL) {
+        return Err(Failure::new(Condition::Aborted, "the client gave up").into());
+    }
+    if !element.is("response", ns::SASL) {
+        return Err(AuthError::Stream(StreamError::with_text("not-authorized", "finish the log-in first")));
+    }
+    let text = element.text().unwrap_or_default();
+    Ok(if text.trim().is_empty() { Vec::new() } else { payload::decode(text.trim())? })
+}
+
+/// The `<failure/>` for the client (RFC 6120 §6.5).
+pub(super) fn failure_xml(failure: &Failure) -> String {
+    Xml::new("failure", ns::SASL)
+        .child(Xml::bare(failure.condition.name()))
+        .child(Xml::bare("text").attr("xml:lang", "en").text(failure.reason))
+        .to_string()
+}

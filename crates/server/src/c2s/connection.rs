@@ -1,0 +1,263 @@
+//! Hops 2 and 5: the task of a connection, and after it of the session that outlives it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::oneshot;
+use xmpp::build::Xml;
+use xmpp::error::{Condition, StanzaError, StreamError};
+use xmpp::ns;
+use xmpp::stanza::{IqType, Kind, Stanza};
+
+use super::admission::Admitted;
+use super::negotiation::{self, Abandoned, Established, Peer};
+use super::reader::{Progress, Reader};
+use super::wire::{Wire, WireError};
+use super::writer::Writer;
+use super::{listener, reader, writer};
+use crate::clock;
+use crate::host::Host;
+use crate::presence;
+use crate::routing::{self, Origin};
+use crate::sessions::{Control, Handover, Outbound, Outbox, Session};
+
+/// How long the last bytes of a stream may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Why a connection stopped serving its session.
+#[derive(Debug)]
+pub(super) enum Ending {
+    /// The client closed the stream.
+    Closed,
+    /// The stream ends with an error that the server found.
+    Error(StreamError),
+    /// The same, and the client may come back and resume: nothing it sent was acknowledged wrongly.
+    Interrupted(StreamError),
+    /// The connection is gone.
+    Lost,
+    /// Another connection has resumed the session.
+    Resumed(oneshot::Sender<Handover>),
+    /// Somebody ended the session.
+    Ended(StreamError),
+}
+
+/// Serves a connection from its first byte to the end of its session.
+pub(super) async fn serve(host: Arc<Host>, mut wire: Wire, peer: Peer, mut admitted: Admitted) {
+    let limit = Duration::from_secs(host.config.limits.pre_auth_secs);
+    // Boxed, so that its size is given back with it.
+    let negotiation = Box::pin(negotiation::negotiate(&host, &mut wire, peer, &mut admitted));
+    let established = match tokio::time::timeout(limit, negotiation).await {
+        Ok(Ok(established)) => established,
+        Ok(Err(abandoned)) => return abandon(&mut wire, abandoned).await,
+        Err(_) => return farewell(&mut wire, Some(&listener::too_slow())).await,
+    };
+    let Established { session, mut outbox, resumed } = established;
+    session.heard_ms.store(clock::now_ms(), Ordering::Relaxed);
+    if let Some(h) = resumed
+        && let Err(error) = pick_up(&host, &mut wire, &session, h).await
+    {
+        farewell(&mut wire, Some(&error)).await;
+        return end_session(&host, &session, &mut outbox).await;
+    }
+    tracing::debug!(resource = %session.jid, resumed = resumed.is_some(), "session");
+    let ending = run(&host, &mut wire, &session, &mut outbox).await;
+    tracing::debug!(?ending, "connection ends");
+    match ending {
+        Ending::Closed | Ending::Ended(_) | Ending::Error(_) => {
+            let error = match &ending {
+                Ending::Ended(error) | Ending::Error(error) => Some(error),
+                _ => None,
+            };
+            drain(&host, &mut wire, &session, &mut outbox).await;
+            farewell(&mut wire, error).await;
+        }
+        Ending::Interrupted(error) => {
+            drain(&host, &mut wire, &session, &mut outbox).await;
+            farewell(&mut wire, Some(&error)).await;
+            drop(wire);
+            drop(admitted);
+            return hibernate(&host, session, outbox).await;
+        }
+        Ending::Lost => {
+            drop(wire);
+            drop(admitted);
+            return hibernate(&host, session, outbox).await;
+        }
+        Ending::Resumed(give) => {
+            let left = hand_over(give, outbox);
+            let replaced = StreamError::with_text("conflict", "resumed by another connection");
+            farewell(&mut wire, Some(&replaced)).await;
+            drop(wire);
+            drop(admitted);
+            if let Err(outbox) = left {
+                hibernate(&host, session, outbox).await;
+            }
+            return;
+        }
+    }
+    end_session(&host, &session, &mut outbox).await;
+}
+
+/// Reads and writes side by side until something ends it.
+async fn run(host: &Arc<Host>, wire: &mut Wire, session: &Arc<Session>, outbox: &mut Outbox) -> Ending {
+    let (from_client, to_client) = tokio::io::split(&mut wire.transport);
+    let progress = Progress::default();
+    let reader = Reader { host, session, incoming: &mut wire.incoming, progress: &progress };
+    let mut reading = std::pin::pin!(reader::read(reader, from_client));
+    let ending = {
+        let writing = writer::write(Writer { host, session, outbox }, to_client);
+        tokio::select! {
+            biased;
+            command = session.control.take() => match command {
+                Control::End(error) => Ending::Ended(error),
+                Control::Resume(give) => Ending::Resumed(give),
+            },
+            ending = &mut reading => return ending,
+            ending = writing => ending,
+        }
+    };
+    // A stanza that is being handled is handled to its end, or it would be stored and never delivered. Its answers
+    // find room, as the queue is emptied meanwhile.
+    progress.stop();
+    while progress.is_busy() {
+        tokio::select! {
+            biased;
+            _ = &mut reading => break,
+            Some(item) = outbox.queue.recv() => outbox.taken.push_back(item),
+        }
+    }
+    ending
+}
+
+/// XEP-0198 §5: tells the client what was handled, takes its own count, and sends again what it has missed.
+async fn pick_up(host: &Arc<Host>, wire: &mut Wire, session: &Arc<Session>, h: u32) -> Result<(), StreamError> {
+    let (id, acked, again) = {
+        let mut guard = session.sm.lock();
+        let Some(sm) = guard.as_mut() else { return Err(StreamError::new("undefined-condition")) };
+        let id = sm.id;
+        let acked: Vec<_> = match sm.acknowledge(h) {
+            Ok(acked) => acked.filter_map(|delivery| delivery.undelivered).collect(),
+            Err(error) => return Err(reader::handled_count_too_high(error)),
+        };
+        let again: Vec<_> = sm.unacked().map(|delivery| delivery.xml.clone()).collect();
+        (id, acked, again)
+    };
+    crate::mailbox::delivered(&host.db, session.account.id, &acked).await;
+    let previd = id.map(|id| id.to_string()).unwrap_or_default();
+    let handled = session.handled.load(Ordering::Acquire).to_string();
+    let mut xml = Xml::new("resumed", ns::SM).attr("previd", previd).attr("h", handled).to_string().into_bytes();
+    again.iter().for_each(|stanza| xml.extend_from_slice(stanza));
+    if !again.is_empty() {
+        xml.extend_from_slice(writer::ask());
+    }
+    let text = String::from_utf8_lossy(&xml);
+    wire.send(&text).await.map_err(|_| StreamError::new("connection-timeout"))
+}
+
+/// Writes what is queued already: the answers to what the client sent last.
+async fn drain(host: &Arc<Host>, wire: &mut Wire, session: &Arc<Session>, outbox: &mut Outbox) {
+    let writer = Writer { host, session, outbox };
+    let _ = tokio::time::timeout(FAREWELL, writer::drain(writer, &mut wire.transport)).await;
+}
+
+async fn farewell(wire: &mut Wire, error: Option<&StreamError>) {
+    let _ = tokio::time::timeout(FAREWELL, wire.close(error)).await;
+}
+
+async fn abandon(wire: &mut Wire, abandoned: Abandoned) {
+    let error = match abandoned {
+        Abandoned::Closed => None,
+        Abandoned::Error(error) => Some(error),
+        Abandoned::Wire(WireError::Lost(_)) => return,
+        Abandoned::Wire(error) => error.stream_error(),
+    };
+    tracing::debug!(?error, "no session");
+    farewell(wire, error.as_ref()).await;
+}
+
+/// Gives the session away; it comes back when the resuming connection died in the same moment.
+fn hand_over(give: oneshot::Sender<Handover>, outbox: Outbox) -> Result<(), Outbox> {
+    give.send(Handover { outbox }).map_err(|handover| handover.outbox)
+}
+
+/// A session without a socket: it takes what comes for its client until that resumes it, or does not in time.
+async fn hibernate(host: &Arc<Host>, session: Arc<Session>, mut outbox: Outbox) {
+    let resume_secs = session.sm.lock().as_ref().filter(|sm| sm.id.is_some()).map(|sm| sm.resume_secs);
+    let Some(resume_secs) = resume_secs else { return end_session(host, &session, &mut outbox).await };
+    tracing::debug!(resume_secs, "waiting for the client to resume");
+    let timeout = tokio::time::sleep(Duration::from_secs(resume_secs));
+    tokio::pin!(timeout);
+    while let Some(item) = outbox.taken.pop_front() {
+        writer::keep_for_later(&host.config.limits, &session, &mut outbox, item);
+    }
+    loop {
+        tokio::select! {
+            biased;
+            command = session.control.take() => match command {
+                Control::Resume(give) => match hand_over(give, outbox) {
+                    Ok(()) => return,
+                    Err(left) => outbox = left,
+                },
+                Control::End(_) => break,
+            },
+            () = &mut timeout => break,
+            item = outbox.queue.recv() => {
+                let Some(item) = item else { break };
+                if !writer::keep_for_later(&host.config.limits, &session, &mut outbox, item) {
+                    tracing::info!(resource = %session.jid, "too much waits for a client that is away: its session ends");
+                    break;
+                }
+            }
+        }
+    }
+    end_session(host, &session, &mut outbox).await;
+}
+
+/// The session is over: its contacts see it go, and what its client never got goes elsewhere.
+async fn end_session(host: &Arc<Host>, session: &Arc<Session>, outbox: &mut Outbox) {
+    host.sessions.remove(session);
+    presence::session_gone(host, session).await;
+    outbox.queue.close();
+    let mut missed: Vec<_> = session.sm.lock().take().map(|sm| sm.unacked().cloned().collect()).unwrap_or_default();
+    missed.extend(outbox.held.take().into_iter().flatten());
+    while let Some(item) = outbox.taken.pop_front().or_else(|| outbox.queue.try_recv().ok()) {
+        if let Outbound::Stanza(delivery) = item {
+            missed.push(delivery);
+        }
+    }
+    for delivery in missed {
+        // A message that waits in the mailbox is delivered at the next log-in; whoever else is here gets it now.
+        if delivery.undelivered.is_some() {
+            redeliver(host, session, delivery);
+        } else if let Some(request) = Stanza::from_text(delivery.xml) {
+            refuse_request(host, request).await;
+        }
+    }
+}
+
+/// RFC 6121 §8.5.3.2.1: a chat message to a resource that is gone is treated as if sent to the bare JID. Devices with
+/// carbons have had their copy.
+fn redeliver(host: &Host, gone: &Session, delivery: crate::sessions::Delivery) {
+    let to = Stanza::from_text(delivery.xml.clone()).and_then(|message| message.to);
+    if to != Some(gone.full_jid()) {
+        return;
+    }
+    for device in host.sessions.of(gone.account.localpart()) {
+        if !device.has_carbons() && device.priority().is_some_and(|priority| priority >= 0) {
+            device.deliver(delivery.clone());
+        }
+    }
+}
+
+/// RFC 6121 §8.5.3.2.3: a request that no resource will answer.
+async fn refuse_request(host: &Arc<Host>, request: Stanza) {
+    let (Kind::Iq(IqType::Get | IqType::Set), Some(from)) = (request.kind, &request.from) else { return };
+    if from.resource().is_none() && from.node().is_some() {
+        return;
+    }
+    let Some(xml) = request.error_xml(&StanzaError::new(Condition::ServiceUnavailable)) else { return };
+    if let Some(error) = Stanza::from_text(xml) {
+        let _ = routing::route(host, &Origin::Server, error).await;
+    }
+}

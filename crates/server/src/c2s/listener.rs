@@ -1,0 +1,96 @@
+//! Hop 1: accepting connections.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tracing::Instrument;
+use xmpp::error::StreamError;
+
+use super::admission::{Admitted, Bounds};
+use super::connection;
+use super::negotiation::Peer;
+use super::wire::{Transport, Wire};
+use crate::host::Host;
+use crate::limits::Limits;
+
+/// Which kind of listener a connection came by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// XMPP from the first byte, TLS by STARTTLS (RFC 6120 §5).
+    Starttls,
+    /// TLS from the first byte (XEP-0368).
+    DirectTls,
+}
+
+/// Accepts connections for as long as the server runs.
+pub async fn serve(host: Arc<Host>, listener: TcpListener, kind: Kind) {
+    loop {
+        match listener.accept().await {
+            Ok((socket, peer)) => accept(&host, socket, peer, kind),
+            Err(error) => {
+                // Out of descriptors, most likely: those that are open go on, new ones wait a moment.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+fn accept(host: &Arc<Host>, socket: TcpStream, peer: SocketAddr, kind: Kind) {
+    let limits = &host.config.limits;
+    let bounds = Bounds { per_ip_max: limits.connections_per_ip_max, strangers_max: limits.pre_auth_connections_max };
+    let id = host.connection_ids.fetch_add(1, Ordering::Relaxed);
+    let Some(admitted) = host.admission.admit(peer.ip(), bounds) else {
+        tracing::info!(connection = id, %peer, "too many connections: refused");
+        return;
+    };
+    // Small stanzas must not wait for each other (Nagle).
+    let _ = socket.set_nodelay(true);
+    let span = tracing::info_span!("c2s", connection = id, %peer);
+    tokio::spawn(serve_one(host.clone(), socket, peer, kind, admitted).instrument(span));
+}
+
+async fn serve_one(host: Arc<Host>, socket: TcpStream, peer: SocketAddr, kind: Kind, admitted: Admitted) {
+    let limit = Duration::from_secs(host.config.limits.pre_auth_secs);
+    let transport = match kind {
+        Kind::Starttls => Transport::Tcp(socket),
+        Kind::DirectTls => {
+            let Some(tls) = &host.tls else { return };
+            let identity = tls.current();
+            match tokio::time::timeout(limit, TlsAcceptor::from(identity.direct_config()).accept(socket)).await {
+                Ok(Ok(stream)) => Transport::Tls(Box::new(stream), identity),
+                Ok(Err(error)) => {
+                    tracing::debug!(%error, "TLS handshake failed");
+                    return;
+                }
+                Err(_) => return,
+            }
+        }
+    };
+    let wire = Wire::new(transport, before_login(&host.config.limits));
+    connection::serve(host, wire, Peer { ip: peer.ip() }, admitted).await;
+}
+
+/// What a stranger may send.
+fn before_login(limits: &Limits) -> xmpp::xml::Limits {
+    xmpp::xml::Limits { stanza_bytes_max: limits.pre_auth_stanza_bytes_max, ..after_login(limits) }
+}
+
+/// What a user may send.
+pub(super) fn after_login(limits: &Limits) -> xmpp::xml::Limits {
+    xmpp::xml::Limits {
+        stanza_bytes_max: limits.stanza_bytes_max,
+        depth_max: limits.depth_max,
+        attributes_max: limits.attributes_max,
+        declarations_max: limits.declarations_max,
+    }
+}
+
+/// The error for a connection that took too long.
+pub(super) fn too_slow() -> StreamError {
+    StreamError::with_text("connection-timeout", "log in faster")
+}

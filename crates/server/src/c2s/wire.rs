@@ -1,0 +1,170 @@
+//! A stream on a socket: bytes in, frames out, and the other way round. Used by client and component connections.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+use xmpp::error::StreamError;
+use xmpp::xml::{Frame, Limits, Scanner, XmlError};
+
+use crate::tls::Identity;
+
+/// Bytes asked of the socket at a time.
+const READ_BYTES: usize = 4096;
+
+/// What carries the bytes.
+pub enum Transport {
+    /// Plain TCP.
+    Tcp(TcpStream),
+    /// TLS over TCP, with the certificate that served the handshake.
+    Tls(Box<TlsStream<TcpStream>>, Arc<Identity>),
+    /// Nothing: the socket was taken for a TLS handshake.
+    Closed,
+}
+
+impl AsyncRead for Transport {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+}
+
+impl AsyncWrite for Transport {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_write(cx, buf),
+            Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_flush(cx),
+            Self::Closed => Poll::Ready(Ok(())),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Self::Closed => Poll::Ready(Ok(())),
+        }
+    }
+}
+
+/// Why no further frame comes.
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// The socket failed or was closed without `</stream:stream>`.
+    #[error("connection lost: {0}")]
+    Lost(#[from] io::Error),
+    /// What came is no XMPP.
+    #[error("{0}")]
+    Xml(#[from] XmlError),
+}
+
+impl WireError {
+    /// The stream error to answer with; None when nobody is there to read it.
+    pub fn stream_error(&self) -> Option<StreamError> {
+        match self {
+            Self::Lost(_) => None,
+            Self::Xml(error) => Some(StreamError::with_text(error.condition(), error.to_string())),
+        }
+    }
+}
+
+/// The reading half of a stream's state: what came and is not yet a frame.
+#[derive(Debug)]
+pub struct Incoming {
+    buffer: BytesMut,
+    scanner: Scanner,
+}
+
+impl Incoming {
+    /// An empty buffer before a new stream.
+    pub fn new(limits: Limits) -> Self {
+        Self { buffer: BytesMut::new(), scanner: Scanner::new(limits) }
+    }
+
+    /// A new stream begins on the same connection (after STARTTLS and SASL).
+    pub fn restart(&mut self) {
+        self.scanner.restart();
+    }
+
+    /// Other bounds, once the client has authenticated.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.scanner.set_limits(limits);
+    }
+
+    /// Whether bytes came that were not taken as frames yet. After `<starttls/>` there must be none: what was sent
+    /// in the clear must not count as sent under TLS (CVE-2011-0411).
+    pub fn has_leftover(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
+    /// The next frame that is already here.
+    pub fn next(&mut self) -> Result<Option<Frame>, XmlError> {
+        self.scanner.next(&mut self.buffer)
+    }
+
+    /// Reads more bytes. Cancel-safe.
+    pub async fn fill(&mut self, from: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
+        self.buffer.reserve(READ_BYTES);
+        match from.read_buf(&mut self.buffer).await? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A stream in negotiation: one side speaks at a time.
+pub struct Wire {
+    /// The socket.
+    pub transport: Transport,
+    /// What came from it.
+    pub incoming: Incoming,
+}
+
+impl Wire {
+    /// A stream over a socket on which nothing was read yet.
+    pub fn new(transport: Transport, limits: Limits) -> Self {
+        Self { transport, incoming: Incoming::new(limits) }
+    }
+
+    /// The next frame, read from the socket when none is here. Cancel-safe.
+    pub async fn frame(&mut self) -> Result<Frame, WireError> {
+        loop {
+            if let Some(frame) = self.incoming.next()? {
+                return Ok(frame);
+            }
+            self.incoming.fill(&mut self.transport).await?;
+        }
+    }
+
+    /// Writes XML and flushes it.
+    pub async fn send(&mut self, xml: &str) -> io::Result<()> {
+        self.transport.write_all(xml.as_bytes()).await?;
+        self.transport.flush().await
+    }
+
+    /// Ends the stream: the error when there is one, the closing tag, then the socket.
+    pub async fn close(&mut self, error: Option<&StreamError>) {
+        let mut xml = error.map(StreamError::to_xml).unwrap_or_default();
+        xml.push_str("</stream:stream>");
+        // The other side may be gone already: then there is nobody to tell.
+        if self.send(&xml).await.is_ok() {
+            let _ = self.transport.shutdown().await;
+        }
+    }
+}

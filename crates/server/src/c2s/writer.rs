@@ -1,0 +1,303 @@
+//! Hop 5: from a session's queue to the socket. Stream management, client state and offline delivery act here, where
+//! the order of writing is decided.
+
+use std::collections::HashSet;
+use std::io;
+use std::sync::{Arc, LazyLock};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use storage::ArchiveId;
+use tokio::io::{AsyncWrite, AsyncWriteExt};
+use xmpp::build::Xml;
+use xmpp::ns;
+
+use super::connection::Ending;
+use crate::clock;
+use crate::host::Host;
+use crate::limits::Limits;
+use crate::mailbox;
+use crate::sessions::{Class, Delivery, Outbound, Outbox, Session};
+
+/// Items taken from the queue for one write.
+const BATCH: usize = 64;
+
+/// Asks the client what it has handled (XEP-0198 §4).
+pub(super) fn ask() -> &'static Bytes {
+    static ASK: LazyLock<Bytes> = LazyLock::new(|| Xml::new("r", ns::SM).to_string().into());
+    &ASK
+}
+
+/// What writing needs.
+pub(super) struct Writer<'a> {
+    pub(super) host: &'a Arc<Host>,
+    pub(super) session: &'a Arc<Session>,
+    pub(super) outbox: &'a mut Outbox,
+}
+
+/// Bytes about to be written, and what is delivered once they are.
+#[derive(Default)]
+struct Batch {
+    bytes: BytesMut,
+    /// Without stream management a stanza counts as delivered when it was written.
+    delivered: Vec<ArchiveId>,
+}
+
+/// Writes until the connection fails or the client is silent for too long.
+pub(super) async fn write(mut writer: Writer<'_>, mut to: impl AsyncWrite + Unpin) -> Ending {
+    let mut items = Vec::new();
+    let mut done = match writer.outbox.flushing {
+        Some(until) => writer.flush_offline(until, &mut to).await,
+        None => Ok(()),
+    };
+    if done.is_ok() {
+        done = writer.write_taken(&mut to).await;
+    }
+    loop {
+        match done {
+            Ok(()) => {}
+            Err(Broken::Socket) => return Ending::Lost,
+            Err(Broken::Overflow) => {
+                let text = "too many stanzas wait for an acknowledgement";
+                return Ending::Error(xmpp::error::StreamError::with_text("policy-violation", text));
+            }
+        }
+        let wait = writer.until_question();
+        let taken = tokio::time::timeout(wait, writer.outbox.queue.recv_many(&mut items, BATCH)).await;
+        writer.outbox.taken.extend(items.drain(..));
+        done = match taken {
+            Ok(0) => return Ending::Lost,
+            Ok(_) => writer.write_taken(&mut to).await,
+            Err(_) if writer.is_silent_for_too_long() => return Ending::Lost,
+            Err(_) => writer.ask_for_life(&mut to).await,
+        };
+    }
+}
+
+/// Writes what is in the queue now and returns.
+pub(super) async fn drain(mut writer: Writer<'_>, mut to: impl AsyncWrite + Unpin) {
+    while let Ok(item) = writer.outbox.queue.try_recv() {
+        writer.outbox.taken.push_back(item);
+    }
+    let _ = writer.write_taken(&mut to).await;
+}
+
+/// Why writing cannot go on.
+enum Broken {
+    Socket,
+    /// The client's unacknowledged stanzas reached their bound.
+    Overflow,
+}
+
+impl From<io::Error> for Broken {
+    fn from(_: io::Error) -> Self {
+        Self::Socket
+    }
+}
+
+impl Writer<'_> {
+    async fn write_taken(&mut self, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Broken> {
+        let mut batch = Batch::default();
+        while let Some(item) = self.outbox.taken.pop_front() {
+            match item {
+                Outbound::Stanza(delivery) => self.stanza(delivery, &mut batch)?,
+                Outbound::Nonza(xml) => batch.bytes.extend_from_slice(&xml),
+                Outbound::EnableSm(sm, enabled) => {
+                    *self.session.sm.lock() = Some(*sm);
+                    batch.bytes.extend_from_slice(&enabled);
+                }
+                Outbound::ClientActive(false) => {
+                    self.outbox.held.get_or_insert_default();
+                }
+                Outbound::ClientActive(true) => {
+                    for delivery in self.outbox.held.take().into_iter().flatten() {
+                        self.put(delivery, &mut batch)?;
+                    }
+                }
+                Outbound::FlushOffline(until) => {
+                    self.outbox.flushing = Some(until);
+                    self.send(std::mem::take(&mut batch), to).await?;
+                    self.flush_offline(until, to).await?;
+                }
+            }
+        }
+        self.send(batch, to).await
+    }
+
+    /// A stanza's turn has come: it is written, held back for an inactive client, or was written by a flush already.
+    fn stanza(&mut self, delivery: Delivery, batch: &mut Batch) -> Result<(), Broken> {
+        if delivery.undelivered.is_some_and(|id| self.outbox.flushed.remove(&id)) {
+            return Ok(());
+        }
+        let Some(held) = self.outbox.held.as_mut() else { return self.put(delivery, batch) };
+        if delivery.class == Class::Urgent {
+            return self.put(delivery, batch);
+        }
+        // XEP-0352 §5: only the newest presence or chat state of each sender is worth sending later.
+        held.retain(|older| older.class != delivery.class);
+        held.push(delivery);
+        if held.len() > self.host.config.limits.csi_queue_stanzas_max {
+            for delivery in std::mem::take(held) {
+                self.put(delivery, batch)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn put(&self, delivery: Delivery, batch: &mut Batch) -> Result<(), Broken> {
+        batch.bytes.extend_from_slice(&delivery.xml);
+        match self.session.sm.lock().as_mut() {
+            Some(sm) => {
+                sm.sent(delivery);
+                let (stanzas, bytes) = sm.waiting();
+                let limits = &self.host.config.limits;
+                if stanzas > limits.sm_queue_stanzas_max || bytes > limits.sm_queue_bytes_max {
+                    return Err(Broken::Overflow);
+                }
+            }
+            None => batch.delivered.extend(delivery.undelivered),
+        }
+        Ok(())
+    }
+
+    /// One write for the batch, with a question at its end when the client has one to answer.
+    async fn send(&mut self, mut batch: Batch, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Broken> {
+        if let Some(sm) = self.session.sm.lock().as_mut()
+            && !sm.asked
+            && sm.waiting().0 > 0
+        {
+            sm.asked = true;
+            batch.bytes.extend_from_slice(ask());
+        }
+        if batch.bytes.is_empty() {
+            return Ok(());
+        }
+        while batch.bytes.has_remaining() {
+            if to.write_buf(&mut batch.bytes).await? == 0 {
+                return Err(Broken::Socket);
+            }
+        }
+        to.flush().await?;
+        mailbox::delivered(&self.host.db, self.session.account.id, &batch.delivered).await;
+        Ok(())
+    }
+
+    /// XEP-0160 §3: everything undelivered, oldest first, before what is in the queue behind the command.
+    async fn flush_offline(&mut self, until: ArchiveId, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Broken> {
+        // After a resumption some were sent already and wait for the client's acknowledgement.
+        let skip: HashSet<ArchiveId> = match self.session.sm.lock().as_ref() {
+            Some(sm) => sm.unacked().filter_map(|delivery| delivery.undelivered).collect(),
+            None => HashSet::new(),
+        };
+        self.outbox.flushed.extend(&skip);
+        // What another session has just written to its client must not be read as undelivered.
+        if let Err(error) = self.host.db.settle().await {
+            tracing::error!(%error, "offline messages could not be read");
+            return Err(Broken::Socket);
+        }
+        let mut after = None;
+        loop {
+            let page = mailbox::undelivered_page(self.host, &self.session.account, (after, until), &skip).await;
+            let (last, messages) = match page {
+                Ok(Some(page)) => page,
+                Ok(None) => break,
+                Err(error) => {
+                    tracing::error!(%error, "offline messages could not be read");
+                    return Err(Broken::Socket);
+                }
+            };
+            let mut batch = Batch::default();
+            for (id, xml) in messages {
+                self.outbox.flushed.insert(id);
+                self.put(Delivery { xml, class: Class::Urgent, undelivered: Some(id) }, &mut batch)?;
+            }
+            self.send(batch, to).await?;
+            self.wait_for_room(to).await?;
+            after = Some(last);
+        }
+        self.outbox.flushing = None;
+        Ok(())
+    }
+
+    /// A long queue of offline messages is sent at the pace of the client's acknowledgements.
+    async fn wait_for_room(&mut self, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Broken> {
+        loop {
+            let limits = &self.host.config.limits;
+            let is_full = self.session.sm.lock().as_ref().is_some_and(|sm| {
+                let (stanzas, bytes) = sm.waiting();
+                stanzas > limits.sm_queue_stanzas_max / 2 || bytes > limits.sm_queue_bytes_max / 2
+            });
+            if !is_full {
+                return Ok(());
+            }
+            let answer = self.session.acknowledged.notified();
+            if tokio::time::timeout(Duration::from_secs(limits.ping_timeout_secs), answer).await.is_err() {
+                self.ask_for_life(to).await?;
+                if self.is_silent_for_too_long() {
+                    return Err(Broken::Socket);
+                }
+            }
+        }
+    }
+
+    /// How long until the client is asked whether it is there.
+    fn until_question(&self) -> Duration {
+        let limits = &self.host.config.limits;
+        let silent_ms = clock::now_ms().saturating_sub(self.session.heard_ms.load(Ordering::Relaxed));
+        let silent = Duration::from_millis(u64::try_from(silent_ms).unwrap_or(0));
+        let idle = Duration::from_secs(limits.idle_secs);
+        let last = idle + Duration::from_secs(limits.ping_timeout_secs);
+        // Before the question that moment; after it the end of the wait for an answer.
+        if silent < idle { idle - silent } else { last.saturating_sub(silent).max(Duration::from_millis(100)) }
+    }
+
+    fn is_silent_for_too_long(&self) -> bool {
+        let limits = &self.host.config.limits;
+        let last_secs = limits.idle_secs.saturating_add(limits.ping_timeout_secs);
+        let silent_ms = clock::now_ms().saturating_sub(self.session.heard_ms.load(Ordering::Relaxed));
+        u64::try_from(silent_ms / 1000).unwrap_or(0) >= last_secs
+    }
+
+    /// Asks for a sign of life: `<r/>` with stream management, else a ping (XEP-0199 §4.1).
+    async fn ask_for_life(&mut self, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Broken> {
+        let mut batch = Batch::default();
+        let has_sm = self.session.sm.lock().as_mut().map(|sm| sm.asked = true).is_some();
+        if has_sm {
+            batch.bytes.extend_from_slice(ask());
+        } else {
+            let ping = Xml::bare("iq")
+                .attr("from", self.host.domain.as_str())
+                .attr("to", self.session.jid.as_str())
+                .attr("type", "get")
+                .attr("id", super::random_id())
+                .child(Xml::new("ping", ns::PING))
+                .to_string();
+            batch.bytes.extend_from_slice(ping.as_bytes());
+        }
+        self.send(batch, to).await
+    }
+}
+
+/// Keeps an item for a client that is away; false when its queue is full.
+pub(super) fn keep_for_later(limits: &Limits, session: &Session, outbox: &mut Outbox, item: Outbound) -> bool {
+    let delivery = match item {
+        Outbound::Stanza(delivery) => delivery,
+        Outbound::FlushOffline(until) => {
+            outbox.flushing = Some(until);
+            return true;
+        }
+        Outbound::ClientActive(_) | Outbound::Nonza(_) | Outbound::EnableSm(..) => return true,
+    };
+    if delivery.undelivered.is_some_and(|id| outbox.flushed.remove(&id)) {
+        return true;
+    }
+    match session.sm.lock().as_mut() {
+        Some(sm) => {
+            sm.sent(delivery);
+            let (stanzas, bytes) = sm.waiting();
+            stanzas <= limits.sm_queue_stanzas_max && bytes <= limits.sm_queue_bytes_max
+        }
+        None => false,
+    }
+}

@@ -1,0 +1,111 @@
+//! The command line of `whimbreld`, as the operator's contract has it: one file a command. Every
+//! command exits with 0, or says in one line on standard error what went wrong and exits with 1.
+
+mod check;
+mod dev;
+mod init;
+mod output;
+mod password;
+mod run;
+mod user;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use jid::DomainPart;
+
+#[derive(Debug, Parser)]
+#[command(name = "whimbreld", version, about = "The Whimbrel XMPP server", arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Try it now: a server on this machine only, with two accounts, no configuration needed
+    Dev {
+        /// Where everything is kept; made on first use
+        #[arg(long, default_value = "./whimbrel-dev")]
+        dir: PathBuf,
+    },
+    /// Write a commented configuration, a master key and a self-signed certificate
+    Init {
+        /// The part of your addresses after the @
+        #[arg(long, value_parser = domain)]
+        domain: DomainPart,
+        /// The folder to write to
+        #[arg(long)]
+        dir: PathBuf,
+    },
+    /// Run the server in the foreground
+    Run(ConfigArg),
+    /// Try everything that is configured and say what is wrong and how to mend it
+    Check(ConfigArg),
+    /// Add, change, list and delete accounts, while the server runs or not
+    #[command(subcommand)]
+    User(user::UserCommand),
+}
+
+#[derive(Debug, Args)]
+struct ConfigArg {
+    /// The configuration file, whimbrel.toml
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+}
+
+/// Runs the command that the process was started with.
+#[must_use]
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Dev { dir } => dev::dev(&dir),
+        Command::Init { domain, dir } => init::init(&domain, &dir),
+        Command::Run(arg) => run::run(&arg.config),
+        Command::Check(arg) => check::check(&arg.config),
+        Command::User(command) => user::user(command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("whimbreld: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn domain(text: &str) -> Result<DomainPart, String> {
+    // By way of a JID, so that `user@domain` is refused.
+    match jid::BareJid::new(text) {
+        Ok(jid) if jid.node().is_none() => Ok(jid.domain().to_owned()),
+        _ => Err(String::from("a domain is needed, such as example.org")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_the_contract() {
+        Cli::command().debug_assert();
+        for line in [
+            "whimbreld dev",
+            "whimbreld dev --dir d",
+            "whimbreld init --domain example.org --dir d",
+            "whimbreld run --config f",
+            "whimbreld check --config f",
+            "whimbreld user add alice --password-stdin --config f",
+            "whimbreld user passwd alice@example.org --config f",
+            "whimbreld user disable alice --config f",
+            "whimbreld user enable alice --config f",
+            "whimbreld user delete alice --config f",
+            "whimbreld user list --config f",
+            "whimbreld user show alice --config f",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
+        }
+        assert!(Cli::try_parse_from(["whimbreld", "init", "--domain", "a@b", "--dir", "d"]).is_err());
+    }
+}

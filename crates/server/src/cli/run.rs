@@ -1,0 +1,29 @@
+//! `whimbreld run`: the server in the foreground, until a signal ends it.
+
+use std::path::Path;
+
+use super::init::private_dir;
+use super::output::Failure;
+use crate::config::Config;
+use crate::control::DataDirLock;
+
+pub(super) fn run(file: &Path) -> Result<(), Failure> {
+    foreground(Config::load(file)?)
+}
+
+/// Runs a server until SIGTERM or SIGINT; the data folder is made when it is missing, and locked.
+pub(super) fn foreground(config: Config) -> Result<(), Failure> {
+    crate::log::start(&config.log);
+    for warning in config.warnings() {
+        tracing::warn!("{warning}");
+    }
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(descriptors) => tracing::debug!(descriptors, "raised the limit of open files"),
+        Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
+    }
+    private_dir(&config.server.data_dir)?;
+    let _lock = DataDirLock::acquire(&config.server.data_dir)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("whimbreld").build()?;
+    runtime.block_on(crate::run::serve(config))?;
+    Ok(())
+}

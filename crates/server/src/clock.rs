@@ -1,0 +1,49 @@
+//! The one place that reads the clock.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use time::OffsetDateTime;
+use time::format_description::BorrowedFormatItem;
+use time::format_description::well_known::Rfc3339;
+use time::macros::format_description;
+
+/// Milliseconds since the Unix epoch, UTC.
+pub fn now_ms() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// XEP-0082 DateTime in UTC with milliseconds, for example `2026-11-24T02:27:01.250Z`.
+pub fn xmpp_time(ms: i64) -> String {
+    const FORMAT: &[BorrowedFormatItem<'_>] =
+        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
+        .ok()
+        .and_then(|time| time.format(FORMAT).ok())
+        .unwrap_or_default()
+}
+
+/// Parses an XEP-0082 DateTime; None when it is none.
+pub fn parse_xmpp_time(text: &str) -> Option<i64> {
+    let time = OffsetDateTime::parse(text.trim(), &Rfc3339).ok()?;
+    i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_round_trip_and_bad_ones_are_refused() {
+        for ms in [0, 951_782_400_000, 1_795_487_221_250, 4_102_444_799_999] {
+            assert_eq!(parse_xmpp_time(&xmpp_time(ms)), Some(ms), "{}", xmpp_time(ms));
+        }
+        assert_eq!(xmpp_time(1_082_246_400_000), "2004-04-18T00:00:00.000Z");
+        assert_eq!(parse_xmpp_time("2010-06-07T00:00:00Z"), Some(1_275_868_800_000));
+        assert_eq!(parse_xmpp_time("2010-06-07T02:00:00+02:00"), Some(1_275_868_800_000));
+        assert_eq!(parse_xmpp_time("2010-06-07T00:00:00.5Z"), Some(1_275_868_800_500));
+        for bad in ["", "2010", "2010-02-30T00:00:00Z", "2010-06-07T25:00:00Z", "2010-06-07T00:00:00", "yesterday"] {
+            assert_eq!(parse_xmpp_time(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! `whimbreld`: the XMPP server. `ARCHITECTURE.md` walks a message through these modules.
+
+pub mod accounts;
+pub mod c2s;
+pub mod cli;
+pub mod clock;
+pub mod component;
+pub mod config;
+pub mod control;
+pub mod ext;
+pub mod host;
+pub mod limits;
+pub mod log;
+pub mod mailbox;
+pub mod presence;
+pub mod provisioning;
+pub mod roster;
+pub mod routing;
+pub mod run;
+pub mod sessions;
+pub mod tls;

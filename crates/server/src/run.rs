@@ -1,0 +1,213 @@
+//! A server from its configuration to its end: binding, serving, signals, draining.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use storage::{Db, Options};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
+use xmpp::error::StreamError;
+
+use crate::c2s::listener::{self, Kind};
+use crate::component;
+use crate::config::{Config, MasterKey, MasterKeyError};
+use crate::control::{Control, Event};
+use crate::host::Host;
+use crate::mailbox;
+use crate::tls::{Tls, TlsError};
+
+/// How often certificate files are looked at.
+const CERTIFICATE_CHECK: Duration = Duration::from_secs(5);
+/// How long sessions may take to write their last bytes when the server stops.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Why a server did not start. Each reads as one line that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The database.
+    #[error("{0}")]
+    Storage(#[from] storage::Error),
+    /// Certificate or key.
+    #[error("{0}")]
+    Tls(#[from] TlsError),
+    /// The master key.
+    #[error("{0}")]
+    MasterKey(#[from] MasterKeyError),
+    /// A port.
+    #[error("{key}: cannot listen on {address}: {why}")]
+    Listen {
+        /// The setting.
+        key: &'static str,
+        /// The address it names.
+        address: SocketAddr,
+        /// What is in the way, and what to do about it.
+        why: String,
+    },
+    /// The control socket, signals.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// The listeners of a server, bound.
+struct Listeners {
+    starttls: Vec<TcpListener>,
+    direct_tls: Vec<TcpListener>,
+    components: Vec<TcpListener>,
+}
+
+/// Runs a server until a signal ends it. Prints one line to standard output once it can be reached:
+/// `ready domain=... c2s=... c2s_tls=... components=...`.
+pub async fn serve(config: Config) -> Result<(), RunError> {
+    let listeners = Listeners {
+        starttls: bind("c2s.listen", &config.c2s.listen).await?,
+        direct_tls: bind("c2s.direct_tls_listen", &config.c2s.direct_tls_listen).await?,
+        components: bind("components.listen", &config.components.listen).await?,
+    };
+    let server_secret = MasterKey::read(&config.keys.master_key_file)?.derive("unknown accounts");
+    let tls = Arc::new(Tls::load(&config.tls.cert, &config.tls.key)?);
+    let db = Db::open(&config.storage.url, &config.server.data_dir, &database_options(&config))?;
+    storage::accounts::finish_deletions(&db).await?;
+    let control = Control::bind(&config.server.data_dir)?;
+    let host = Host::new(config, db, Some(tls), server_secret);
+    run(host, listeners, control).await
+}
+
+async fn run(host: Arc<Host>, listeners: Listeners, control: Control) -> Result<(), RunError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut hangup = signal(SignalKind::hangup())?;
+    let ready = ready_line(&host, &listeners)?;
+    let addresses = addresses(&listeners)?;
+    let mut accepting = tokio::task::JoinSet::new();
+    for listener in listeners.starttls {
+        accepting.spawn(listener::serve(host.clone(), listener, Kind::Starttls));
+    }
+    for listener in listeners.direct_tls {
+        accepting.spawn(listener::serve(host.clone(), listener, Kind::DirectTls));
+    }
+    for listener in listeners.components {
+        accepting.spawn(component::serve(host.clone(), listener));
+    }
+    let (events, mut requests) = mpsc::channel(16);
+    accepting.spawn(control.serve(addresses, events));
+    accepting.spawn(mailbox::purge_forever(host.clone()));
+    if let Some(tls) = host.tls.clone() {
+        accepting.spawn(tls.watch(CERTIFICATE_CHECK));
+    }
+    println!("{ready}");
+    tracing::info!("{ready}");
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => reload(&host),
+            Some(request) = requests.recv() => {
+                account_changed(&host, &request.event);
+                // The command line may have given up waiting; the change holds all the same.
+                let _ = request.done.send(());
+            }
+        }
+    }
+    tracing::info!("stopping");
+    accepting.shutdown().await;
+    drain(&host).await;
+    host.db.close().await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Opening the database with the bounds of `[limits]`.
+fn database_options(config: &Config) -> Options {
+    // SQLite counts in pages of 4 KiB, and has no more than 2^32 - 2 of them.
+    let pages_max = u32::try_from(config.limits.database_bytes_max / 4096).ok();
+    Options { pages_max, ..Options::default() }
+}
+
+/// SIGHUP
+fn reload(host: &Host) {
+    let Some(tls) = &host.tls else { return };
+    match tls.reload() {
+        Ok(()) => tracing::info!("the certificate was read again"),
+        Err(error) => tracing::warn!(%error, "the old certificate stays in use"),
+    }
+}
+
+/// The command line has changed an account in the database.
+fn account_changed(host: &Host, event: &Event) {
+    let (localpart, error) = match event {
+        Event::AccountChanged(localpart) => (localpart, None),
+        Event::AccountDisabled(localpart) => (localpart, Some("the account was disabled")),
+        Event::AccountDeleted(localpart) => (localpart, Some("the account was deleted")),
+    };
+    let localpart = localpart.as_str();
+    host.accounts.forget(localpart);
+    let Some(text) = error else { return };
+    for session in host.sessions.of(localpart) {
+        session.end(StreamError::with_text("not-authorized", text));
+    }
+}
+
+/// Every session ends with `system-shutdown`; what is queued for it is written first.
+async fn drain(host: &Arc<Host>) {
+    let shutdown = StreamError::with_text("system-shutdown", "the server is stopping");
+    host.components.close_all(&shutdown);
+    for session in host.sessions.all() {
+        session.end(shutdown.clone());
+    }
+    let empty = async {
+        while host.sessions.count() > 0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        host.components.all_closed().await;
+    };
+    if tokio::time::timeout(DRAIN, empty).await.is_err() {
+        tracing::warn!(sessions = host.sessions.count(), "some sessions did not end in time");
+    }
+}
+
+async fn bind(key: &'static str, addresses: &[SocketAddr]) -> Result<Vec<TcpListener>, RunError> {
+    let mut listeners = Vec::new();
+    for &address in addresses {
+        let listener = TcpListener::bind(address).await.map_err(|error| {
+            let why = match error.kind() {
+                std::io::ErrorKind::AddrInUse => {
+                    format!("another program uses the port; stop it, or set {key} to a free one")
+                }
+                std::io::ErrorKind::PermissionDenied => {
+                    format!("this user may not use the port; choose one above 1023 in {key}, or grant CAP_NET_BIND_SERVICE")
+                }
+                std::io::ErrorKind::AddrNotAvailable => format!("this machine has no such address; mend {key}"),
+                _ => error.to_string(),
+            };
+            RunError::Listen { key, address, why }
+        })?;
+        listeners.push(listener);
+    }
+    Ok(listeners)
+}
+
+fn addresses(listeners: &Listeners) -> std::io::Result<Vec<SocketAddr>> {
+    let all = listeners.starttls.iter().chain(&listeners.direct_tls).chain(&listeners.components);
+    all.map(TcpListener::local_addr).collect()
+}
+
+fn ready_line(host: &Host, listeners: &Listeners) -> std::io::Result<String> {
+    let mut line = format!("ready domain={}", host.domain);
+    let kinds = [
+        ("c2s", &listeners.starttls),
+        ("c2s_tls", &listeners.direct_tls),
+        ("components", &listeners.components),
+    ];
+    for (name, listeners) in kinds {
+        let addresses: Vec<String> = listeners
+            .iter()
+            .map(|listener| listener.local_addr().map(|address| address.to_string()))
+            .collect::<Result<_, _>>()?;
+        if !addresses.is_empty() {
+            line.push_str(&format!(" {name}={}", addresses.join(",")));
+        }
+    }
+    Ok(line)
+}
