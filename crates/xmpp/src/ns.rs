@@ -57,6 +57,8 @@ pub const VERSION: &str = "jabber:iq:version";
 pub const COMPONENT: &str = "jabber:component:accept";
 /// XEP-0133 names of administration commands begin with this and `#`.
 pub const ADMIN: &str = "http://jabber.org/protocol/admin";
+/// XEP-0122 validation of a data form's field.
+pub const DATA_VALIDATE: &str = "http://jabber.org/protocol/xdata-validate";
 /// XEP-0153 photo hash in presence.
 pub const VCARD_UPDATE: &str = "vcard-temp:x:update";
 /// XEP-0157 form type of contact addresses.

@@ -216,7 +216,11 @@ impl Stanza {
         out.push_str(self.kind.name());
         write_attr(out, "from", self.from.as_ref().map(Jid::as_str));
         write_attr(out, "to", self.to.as_ref().map(Jid::as_str));
-        write_attr(out, "type", self.kind.type_attr());
+        // `normal` may be said or left out; it stays as the sender has it.
+        let normal = (self.kind == Kind::Message(MessageType::Normal)
+            && self.element.attr("type").as_deref() == Some("normal"))
+        .then_some("normal");
+        write_attr(out, "type", self.kind.type_attr().or(normal));
         write_attr(out, "id", self.id.as_deref());
         write_attr(out, "xml:lang", self.lang.as_deref());
         out.push_str(self.element.declarations());

@@ -99,6 +99,12 @@ impl Db {
         self.driver.queue_write(batch, None).await
     }
 
+    /// Returns once everything queued so far, submitted batches too, is durable
+    /// and seen by queries.
+    pub async fn settle(&self) -> Result<(), Error> {
+        self.write(Vec::new()).await.map(drop)
+    }
+
     /// Runs a statement that only reads and returns its rows. It sees every
     /// write that was awaited before.
     pub async fn query(&self, statement: Statement) -> Result<Vec<Row>, Error> {
