@@ -1,4 +1,4 @@
-//! The one place that reads the clock.
+//! The one place that reads the clock, and [`Clock`], the port of [`Host`](crate::host::Host) that says which one.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -7,7 +7,34 @@ use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
 use time::macros::format_description;
 
-/// Milliseconds since the Unix epoch, UTC.
+/// Where a host takes the time from.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum Clock {
+    /// The operating system.
+    #[default]
+    System,
+    /// The runtime's timers, which a simulation moves: it was `epoch_ms` when it began.
+    Timers {
+        /// Milliseconds since the Unix epoch.
+        epoch_ms: i64,
+        /// When that was.
+        began: tokio::time::Instant,
+    },
+}
+
+impl Clock {
+    /// Milliseconds since the Unix epoch, UTC.
+    pub fn now_ms(self) -> i64 {
+        match self {
+            Self::System => now_ms(),
+            Self::Timers { epoch_ms, began } => {
+                epoch_ms.saturating_add(i64::try_from(began.elapsed().as_millis()).unwrap_or(i64::MAX))
+            }
+        }
+    }
+}
+
+/// [`Clock::System`] for what has no host: milliseconds since the Unix epoch, UTC.
 pub fn now_ms() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX)

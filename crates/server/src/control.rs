@@ -5,7 +5,9 @@
 //! ```text
 //! account-changed LOCALPART     ok
 //! account-disabled LOCALPART    ok
-//! account-deleted LOCALPART     ok
+//! delete-account LOCALPART      ok
+//! device-revoked ID LOCALPART   ok
+//! devices-revoked LOCALPART     ok
 //! addresses                     ok 127.0.0.1:5222 127.0.0.1:5223
 //! anything else                 error REASON
 //! ```
@@ -21,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jid::NodePart;
+use storage::DeviceId;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader as AsyncBufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -44,8 +47,10 @@ pub enum Event {
     AccountChanged(NodePart),
     /// It was disabled: its sessions must end.
     AccountDisabled(NodePart),
-    /// It was deleted: its sessions must end.
-    AccountDeleted(NodePart),
+    /// It is to be deleted by the server, which tells its contacts.
+    DeleteAccount(NodePart),
+    /// A device of it, or every one, was revoked: its sessions must end.
+    DeviceRevoked(NodePart, Option<DeviceId>),
 }
 
 impl Event {
@@ -54,17 +59,25 @@ impl Event {
         match self {
             Self::AccountChanged(localpart) => format!("account-changed {localpart}"),
             Self::AccountDisabled(localpart) => format!("account-disabled {localpart}"),
-            Self::AccountDeleted(localpart) => format!("account-deleted {localpart}"),
+            Self::DeleteAccount(localpart) => format!("delete-account {localpart}"),
+            Self::DeviceRevoked(localpart, None) => format!("devices-revoked {localpart}"),
+            Self::DeviceRevoked(localpart, Some(device)) => format!("device-revoked {device} {localpart}"),
         }
     }
 
     fn parse(line: &str) -> Option<Self> {
         let (verb, localpart) = line.split_once(' ')?;
+        if verb == "device-revoked" {
+            let (device, localpart) = localpart.split_once(' ')?;
+            let localpart = NodePart::new(localpart).ok()?.into_owned();
+            return Some(Self::DeviceRevoked(localpart, Some(DeviceId::parse(device)?)));
+        }
         let localpart = NodePart::new(localpart).ok()?.into_owned();
         match verb {
             "account-changed" => Some(Self::AccountChanged(localpart)),
             "account-disabled" => Some(Self::AccountDisabled(localpart)),
-            "account-deleted" => Some(Self::AccountDeleted(localpart)),
+            "delete-account" => Some(Self::DeleteAccount(localpart)),
+            "devices-revoked" => Some(Self::DeviceRevoked(localpart, None)),
             _ => None,
         }
     }
@@ -255,10 +268,19 @@ mod tests {
 
     #[test]
     fn every_event_survives_the_line() {
-        for event in [Event::AccountChanged(alice()), Event::AccountDisabled(alice()), Event::AccountDeleted(alice())] {
+        let device = DeviceId::parse("00000000deadbeef");
+        for event in [
+            Event::AccountChanged(alice()),
+            Event::AccountDisabled(alice()),
+            Event::DeleteAccount(alice()),
+            Event::DeviceRevoked(alice(), device),
+            Event::DeviceRevoked(alice(), None),
+        ] {
             assert_eq!(Event::parse(&event.line()), Some(event));
         }
         assert_eq!(Event::parse("account-changed"), None);
         assert_eq!(Event::parse("account-changed a@b"), None);
+        assert_eq!(Event::parse("device-revoked alice"), None);
+        assert_eq!(Event::parse("device-revoked x alice"), None);
     }
 }

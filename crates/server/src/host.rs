@@ -5,13 +5,16 @@ use std::sync::atomic::AtomicU64;
 
 use jid::BareJid;
 use storage::{Db, IdSource};
+use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
 use crate::c2s::admission::Admission;
+use crate::clock::Clock;
 use crate::component::Components;
 use crate::config::Config;
 use crate::ext::adhoc::Commands;
 use crate::ext::register::Registrations;
+use crate::routing::Line;
 use crate::sessions::Sessions;
 use crate::tls::Tls;
 
@@ -23,6 +26,8 @@ pub struct Host {
     pub domain: BareJid,
     /// Structured data.
     pub db: Db,
+    /// Cancelled when the server stops.
+    pub stopping: CancellationToken,
     /// Counts connections.
     pub admission: Arc<Admission>,
     /// Accounts in use, with what is cached of them.
@@ -33,8 +38,12 @@ pub struct Host {
     pub components: Components,
     /// Certificates; None on a server that only speaks plaintext on loopback.
     pub tls: Option<Arc<Tls>>,
+    /// The time.
+    pub clock: Clock,
     /// Archive ids, increasing.
     pub ids: IdSource,
+    /// The order in which messages are stored and delivered.
+    pub line: Line,
     /// Ad-hoc commands in progress (XEP-0050).
     pub commands: Commands,
     /// How many accounts which address registered in-band of late (XEP-0077).
@@ -50,6 +59,11 @@ pub struct Host {
 impl Host {
     /// A host around an open database.
     pub fn new(config: Config, db: Db, tls: Option<Arc<Tls>>, server_secret: [u8; 32]) -> Arc<Self> {
+        Self::at(Clock::System, config, db, tls, server_secret)
+    }
+
+    /// As [`Host::new`], in a time of the caller's.
+    pub fn at(clock: Clock, config: Config, db: Db, tls: Option<Arc<Tls>>, server_secret: [u8; 32]) -> Arc<Self> {
         let domain = BareJid::from_parts(None, &config.server.domain);
         let components = Components::new(&config);
         let limits = &config.limits;
@@ -58,16 +72,19 @@ impl Host {
         Arc::new(Self {
             domain,
             db,
+            stopping: CancellationToken::new(),
             admission: Arc::default(),
             accounts: Accounts::default(),
             sessions: Sessions::default(),
             components,
             tls,
+            clock,
             ids: IdSource::seeded(seed()),
+            line: Line::default(),
             commands,
             registrations,
             server_secret,
-            started_ms: crate::clock::now_ms(),
+            started_ms: clock.now_ms(),
             connection_ids: AtomicU64::new(1),
             config,
         })

@@ -7,6 +7,7 @@ pub mod clock;
 pub mod component;
 pub mod config;
 pub mod control;
+pub mod devices;
 pub mod ext;
 pub mod host;
 pub mod limits;

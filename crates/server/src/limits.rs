@@ -104,6 +104,13 @@ bounds! {
     connections_per_ip_max: usize = 256 in 1..none;
     /// Failed log-ins of one connection before it is closed.
     auth_attempts_max: u32 = 3 in 1..100;
+    /// Seconds a token is good for that a device logs in with instead of a password (XEP-0484): how
+    /// long it may stay away.
+    fast_token_secs_max: u64 = 1_209_600 in 1..31_536_000;
+    /// Seconds after which a device that uses its token is given a new one (XEP-0484).
+    fast_token_rotate_secs: u64 = 86_400 in 0..31_536_000;
+    /// Devices of one account that are remembered (XEP-0388); the one unseen for longest makes room.
+    devices_per_account_max: usize = 64 in 1..10_000;
     /// Resources one connection may ask to bind.
     bind_max: u32 = 4 in 1..100;
     /// Seconds without a byte after which the server asks the client whether it is there.

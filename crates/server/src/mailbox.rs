@@ -69,15 +69,16 @@ pub fn is_chat_state(message: &Stanza) -> bool {
 }
 
 /// A stored or outgoing message with more children before its end tag.
-pub fn with_children(message: &[u8], children: &str) -> String {
-    let text = String::from_utf8_lossy(message);
-    match text.strip_suffix("</message>") {
-        Some(open) => format!("{open}{children}</message>"),
-        None => match text.strip_suffix("/>") {
-            Some(open) => format!("{open}>{children}</message>"),
-            None => text.into_owned(),
-        },
+pub fn with_children(message: &Bytes, children: &str) -> Bytes {
+    const END: &[u8] = b"</message>";
+    if children.is_empty() {
+        return message.clone();
     }
+    let (open, between): (&[u8], &[u8]) = match message.strip_suffix(END) {
+        Some(open) => (open, b""),
+        None => (message.strip_suffix(b"/>").unwrap_or(message), b">"),
+    };
+    [open, between, children.as_bytes(), END].concat().into()
 }
 
 /// XEP-0359: the id under which the archive of `by` has the message.
@@ -103,7 +104,7 @@ pub async fn undelivered_page(
     let Some(last) = page.last().map(|stored| stored.id) else { return Ok(None) };
     let ready = |stored: Stored| {
         let children = format!("{}{}", stanza_id(by, stored.id), delay(host.domain.as_str(), stored.id));
-        (stored.id, with_children(&stored.stanza, &children).into())
+        (stored.id, with_children(&stored.stanza, &children))
     };
     Ok(Some((last, page.into_iter().filter(|stored| !skip.contains(&stored.id)).map(ready).collect())))
 }
@@ -123,7 +124,7 @@ pub async fn purge_forever(host: Arc<Host>) {
     let mut tick = tokio::time::interval(PURGE_EVERY);
     loop {
         tick.tick().await;
-        match purge(&host.db, clock::now_ms().saturating_sub(period_ms)).await {
+        match purge(&host.db, host.clock.now_ms().saturating_sub(period_ms)).await {
             Ok(0) => {}
             Ok(purged) => tracing::info!(purged, "expired messages were deleted"),
             Err(error) => tracing::warn!(%error, "expired messages could not be deleted"),
@@ -174,7 +175,9 @@ mod tests {
 
     #[test]
     fn children_are_added_before_the_end() {
-        assert_eq!(with_children(b"<message a='b'/>", "<x/>"), "<message a='b'><x/></message>");
-        assert_eq!(with_children(b"<message><b/></message>", "<x/>"), "<message><b/><x/></message>");
+        let with = |message: &'static str, children| with_children(&Bytes::from_static(message.as_bytes()), children);
+        assert_eq!(with("<message a='b'/>", "<x/>"), "<message a='b'><x/></message>");
+        assert_eq!(with("<message><b/></message>", "<x/>"), "<message><b/><x/></message>");
+        assert_eq!(with("<message/>", ""), "<message/>");
     }
 }

@@ -1,5 +1,5 @@
-//! Accounts come, change and go: the one implementation behind in-band registration (XEP-0077) and service
-//! administration (XEP-0133). It keeps database, caches and sessions in step.
+//! Accounts come, change and go: the one implementation behind the command line, in-band registration (XEP-0077) and
+//! service administration (XEP-0133). It keeps database, caches and sessions in step.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -11,7 +11,6 @@ use xmpp::error::{Condition, StanzaError, StreamError};
 use xmpp::sasl::limits::{ITERATIONS_DEFAULT, SALT_BYTES};
 use xmpp::sasl::{Hash, Password, ScramKeys};
 
-use crate::clock;
 use crate::host::Host;
 use crate::roster;
 use crate::sessions::Session;
@@ -70,7 +69,7 @@ pub async fn create(host: &Host, jid: &BareJid, password: Password) -> Result<()
         return Err(Error::Exists);
     }
     let credentials = hash(password).await?;
-    let created = accounts::create(&host.db, localpart, &credentials, clock::now_ms()).await?;
+    let created = accounts::create(&host.db, localpart, &credentials, host.clock.now_ms()).await?;
     created.ok_or(Error::Exists)?;
     tracing::info!(account = %jid, "account created");
     Ok(())
@@ -96,7 +95,7 @@ pub async fn set_password(host: &Host, jid: &BareJid, password: Password) -> Res
 /// [`Error::Missing`] and [`Error::Elsewhere`], besides what can fail anywhere.
 pub async fn disable(host: &Host, jid: &BareJid) -> Result<(), Error> {
     set_disabled(host, jid, true).await?;
-    end_sessions(host, jid, &StreamError::with_text("not-authorized", "the account was disabled"), None);
+    end_sessions(host, jid, &disabled(), None);
     tracing::info!(account = %jid, "account disabled");
     Ok(())
 }
@@ -130,6 +129,11 @@ pub async fn delete(host: &Arc<Host>, jid: &BareJid, asking: Option<&Arc<Session
     }
     tracing::info!(account = %jid, "account deleted");
     Ok(())
+}
+
+/// What the sessions of a disabled account end with.
+pub fn disabled() -> StreamError {
+    StreamError::with_text("not-authorized", "the account was disabled")
 }
 
 /// What the sessions of a deleted account end with (XEP-0077 §3.2).

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jid::{BareJid, NodePart};
 use storage::{Db, Options};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -13,15 +14,20 @@ use xmpp::error::StreamError;
 use crate::c2s::listener::{self, Kind};
 use crate::component;
 use crate::config::{Config, MasterKey, MasterKeyError};
-use crate::control::{Control, Event};
+use crate::control::{Control, Event, Request};
+use crate::devices;
 use crate::host::Host;
 use crate::mailbox;
+use crate::provisioning;
 use crate::tls::{Tls, TlsError};
 
 /// How often certificate files are looked at.
 const CERTIFICATE_CHECK: Duration = Duration::from_secs(5);
 /// How long sessions may take to write their last bytes when the server stops.
 const DRAIN: Duration = Duration::from_secs(10);
+
+/// A write went past the size that files may have; tokio has no name for it.
+const SIGXFSZ: SignalKind = SignalKind::from_raw(25);
 
 /// Why a server did not start. Each reads as one line that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +84,9 @@ async fn run(host: Arc<Host>, listeners: Listeners, control: Control) -> Result<
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut hangup = signal(SignalKind::hangup())?;
+    // Where files have a greatest size (`ulimit -f`), a write past it shall fail like one to a full disk. Left to itself,
+    // the signal ends the process; caught, nobody needs to hear of it.
+    let _file_too_large = signal(SIGXFSZ)?;
     let ready = ready_line(&host, &listeners)?;
     let addresses = addresses(&listeners)?;
     let mut accepting = tokio::task::JoinSet::new();
@@ -104,9 +113,7 @@ async fn run(host: Arc<Host>, listeners: Listeners, control: Control) -> Result<
             _ = interrupt.recv() => break,
             _ = hangup.recv() => reload(&host),
             Some(request) = requests.recv() => {
-                account_changed(&host, &request.event);
-                // The command line may have given up waiting; the change holds all the same.
-                let _ = request.done.send(());
+                tokio::spawn(account_changed(host.clone(), request));
             }
         }
     }
@@ -134,30 +141,42 @@ fn reload(host: &Host) {
     }
 }
 
-/// The command line has changed an account in the database.
-fn account_changed(host: &Host, event: &Event) {
-    let (localpart, error) = match event {
-        Event::AccountChanged(localpart) => (localpart, None),
-        Event::AccountDisabled(localpart) => (localpart, Some("the account was disabled")),
-        Event::AccountDeleted(localpart) => (localpart, Some("the account was deleted")),
-    };
-    let localpart = localpart.as_str();
-    host.accounts.forget(localpart);
-    let Some(text) = error else { return };
-    for session in host.sessions.of(localpart) {
-        session.end(StreamError::with_text("not-authorized", text));
+/// The command line has changed an account in the database, or wants one deleted.
+async fn account_changed(host: Arc<Host>, request: Request) {
+    let jid = |localpart: &NodePart| BareJid::from_parts(Some(localpart), host.domain.domain());
+    match &request.event {
+        Event::AccountChanged(localpart) => host.accounts.forget(localpart.as_str()),
+        Event::AccountDisabled(localpart) => {
+            host.accounts.forget(localpart.as_str());
+            provisioning::end_sessions(&host, &jid(localpart), &provisioning::disabled(), None);
+        }
+        Event::DeviceRevoked(localpart, device) => devices::end_sessions(&host, localpart.as_str(), *device),
+        Event::DeleteAccount(localpart) => {
+            if let Err(error) = provisioning::delete(&host, &jid(localpart), None).await {
+                // Unanswered, the command line says that it was not done.
+                tracing::warn!(%error, "the account was not deleted");
+                return;
+            }
+        }
     }
+    // The command line may have given up waiting; the change holds all the same.
+    let _ = request.done.send(());
+}
+
+/// What every stream ends with when the server stops (RFC 6120 §4.9.3.20).
+pub(crate) fn shutdown() -> StreamError {
+    StreamError::with_text("system-shutdown", "the server is stopping")
 }
 
 /// Every session ends with `system-shutdown`; what is queued for it is written first.
 async fn drain(host: &Arc<Host>) {
-    let shutdown = StreamError::with_text("system-shutdown", "the server is stopping");
-    host.components.close_all(&shutdown);
+    host.stopping.cancel();
+    host.components.close_all(&shutdown());
     for session in host.sessions.all() {
-        session.end(shutdown.clone());
+        session.end(shutdown());
     }
     let empty = async {
-        while host.sessions.count() > 0 {
+        while host.sessions.count() > 0 || host.admission.connections() > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         host.components.all_closed().await;
@@ -176,7 +195,9 @@ async fn bind(key: &'static str, addresses: &[SocketAddr]) -> Result<Vec<TcpList
                     format!("another program uses the port; stop it, or set {key} to a free one")
                 }
                 std::io::ErrorKind::PermissionDenied => {
-                    format!("this user may not use the port; choose one above 1023 in {key}, or grant CAP_NET_BIND_SERVICE")
+                    format!(
+                        "this user may not use the port; choose one above 1023 in {key}, or grant CAP_NET_BIND_SERVICE"
+                    )
                 }
                 std::io::ErrorKind::AddrNotAvailable => format!("this machine has no such address; mend {key}"),
                 _ => error.to_string(),
@@ -195,11 +216,8 @@ fn addresses(listeners: &Listeners) -> std::io::Result<Vec<SocketAddr>> {
 
 fn ready_line(host: &Host, listeners: &Listeners) -> std::io::Result<String> {
     let mut line = format!("ready domain={}", host.domain);
-    let kinds = [
-        ("c2s", &listeners.starttls),
-        ("c2s_tls", &listeners.direct_tls),
-        ("components", &listeners.components),
-    ];
+    let kinds =
+        [("c2s", &listeners.starttls), ("c2s_tls", &listeners.direct_tls), ("components", &listeners.components)];
     for (name, listeners) in kinds {
         let addresses: Vec<String> = listeners
             .iter()

@@ -5,7 +5,7 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{Db, Error, Row, Statement, Value, limits};
+use crate::{Db, Error, Row, Statement, Value, devices, limits};
 
 /// An account in this database. An id is never used for a second account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,7 +132,8 @@ pub async fn count(db: &Db) -> Result<u64, Error> {
     db.query_one(statement).await?.map_or(Ok(0), |mut row| row.count())
 }
 
-/// Replaces the keys; false if there is no such account.
+/// Replaces the keys, and with them ends what the old ones allowed: the tokens of
+/// its [`devices`]. False if there is no such account.
 pub async fn set_credentials(db: &Db, id: AccountId, credentials: &Credentials) -> Result<bool, Error> {
     let sql = "\
 UPDATE accounts SET
@@ -142,7 +143,9 @@ WHERE id = ? AND localpart IS NOT NULL";
     let mut params = Vec::new();
     push_keys(&mut params, credentials);
     params.push(id.into());
-    Ok(db.execute(Statement::new(sql, params)).await?.rows_affected > 0)
+    let mut batch = vec![Statement::new(sql, params)];
+    batch.extend(devices::password_changed(id));
+    Ok(db.write(batch).await?.first().is_some_and(|outcome| outcome.rows_affected > 0))
 }
 
 /// Keeps an account from logging in, or lets it again; false if there is none.
@@ -213,13 +216,15 @@ const MAILBOXES: [Mailbox; 3] = [
 ];
 
 /// What is small enough to go at once, the account's row last.
-const REMAINDERS: [&str; 7] = [
+const REMAINDERS: [&str; 9] = [
     "DELETE FROM roster WHERE owner = ?",
     "DELETE FROM roster_removals WHERE owner = ?",
     "DELETE FROM archive_prefs WHERE owner = ?",
     "DELETE FROM blocklist WHERE owner = ?",
     "DELETE FROM private_xml WHERE owner = ?",
     "DELETE FROM vcards WHERE owner = ?",
+    "DELETE FROM devices WHERE owner = ?",
+    "DELETE FROM device_tokens WHERE owner = ?",
     "DELETE FROM accounts WHERE id = ? AND localpart IS NULL",
 ];
 

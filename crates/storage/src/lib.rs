@@ -9,6 +9,7 @@ pub mod archive;
 pub mod archive_prefs;
 pub mod blocklist;
 mod db;
+pub mod devices;
 pub mod dialect;
 mod ids;
 pub mod limits;
@@ -21,5 +22,6 @@ pub mod undelivered;
 pub mod vcards;
 
 pub use accounts::AccountId;
-pub use db::{Db, Error, Options, Outcome, Row, Statement, Stats, StatsSnapshot, Value};
+pub use db::{Db, Error, InlineOptions, Options, Outcome, Queued, Row, Statement, Stats, StatsSnapshot, Value};
+pub use devices::DeviceId;
 pub use ids::{ArchiveId, IdSource, ParseArchiveIdError};

@@ -19,6 +19,7 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 2, name: "roster", sql: include_str!("migrations/0002_roster.sql") },
     Migration { version: 3, name: "archive", sql: include_str!("migrations/0003_archive.sql") },
     Migration { version: 4, name: "profiles", sql: include_str!("migrations/0004_profiles.sql") },
+    Migration { version: 5, name: "devices", sql: include_str!("migrations/0005_devices.sql") },
 ];
 
 /// Brings the schema to the newest version, each migration in a transaction.

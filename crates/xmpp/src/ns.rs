@@ -107,7 +107,17 @@ pub const EME: &str = "urn:xmpp:eme:0";
 pub const OMEMO_LEGACY: &str = "eu.siacs.conversations.axolotl";
 /// XEP-0384 OMEMO 2.
 pub const OMEMO: &str = "urn:xmpp:omemo:2";
+/// XEP-0386 Bind 2.
+pub const BIND2: &str = "urn:xmpp:bind:0";
+/// XEP-0388 extensible SASL profile.
+pub const SASL2: &str = "urn:xmpp:sasl:2";
 /// XEP-0440 channel-binding capability.
 pub const CHANNEL_BINDING: &str = "urn:xmpp:sasl-cb:0";
 /// XEP-0478 stream limits advertisement.
 pub const STREAM_LIMITS: &str = "urn:xmpp:stream-limits:0";
+/// XEP-0484 fast authentication streamlining tokens.
+pub const FAST: &str = "urn:xmpp:fast:0";
+/// XEP-0494 client access management.
+pub const CLIENT_ACCESS: &str = "urn:xmpp:cam:0";
+/// XEP-0509 initial authentication pipelining.
+pub const PIPELINING: &str = "urn:xmpp:iap:0";

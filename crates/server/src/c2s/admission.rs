@@ -36,6 +36,11 @@ pub struct Admitted {
 }
 
 impl Admission {
+    /// How many connections there are.
+    pub fn connections(&self) -> usize {
+        self.counts.lock().per_ip.values().sum()
+    }
+
     /// Lets a connection in, unless there are too many.
     pub fn admit(self: &Arc<Self>, ip: IpAddr, bounds: Bounds) -> Option<Admitted> {
         let mut counts = self.counts.lock();

@@ -1,4 +1,5 @@
-//! The SASL exchange on a stream (RFC 6120 §6): frames to mechanisms and back, with the look-ups in between.
+//! The SASL exchange on a stream (RFC 6120 §6, and in XEP-0388's elements): frames to mechanisms and back, with the
+//! look-ups in between.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -52,6 +53,24 @@ pub(super) struct Channel {
     pub(super) bindings: ChannelBindings,
 }
 
+/// The profile of SASL that the client uses on the stream: the same messages in other elements.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Profile {
+    /// RFC 6120 §6.
+    Basic,
+    /// XEP-0388.
+    Extensible,
+}
+
+impl Profile {
+    fn namespace(self) -> &'static str {
+        match self {
+            Self::Basic => ns::SASL,
+            Self::Extensible => ns::SASL2,
+        }
+    }
+}
+
 /// Runs the exchange that `<auth/>` begins. On success the `<success/>` was sent.
 pub(super) async fn exchange(
     host: &Arc<Host>,
@@ -61,32 +80,53 @@ pub(super) async fn exchange(
 ) -> Result<Arc<Account>, AuthError> {
     let mechanism = channel.offer.pick(&auth.attr("mechanism").unwrap_or_default())?;
     let text = auth.text().unwrap_or_default();
-    let initial = if text.trim().is_empty() {
-        // RFC 6120 §6.4.2: no initial response; an empty challenge asks for it.
-        challenge(wire, &[]).await?;
-        response(wire).await?
-    } else {
-        payload::decode(text.trim())?
-    };
-    let (account, proof) = match mechanism {
-        Mechanism::Plain => (plain_login(host, &initial).await?, Vec::new()),
-        scram => scram_login(host, wire, channel, scram, &initial).await?,
-    };
-    if account.is_disabled() {
-        return Err(Failure::new(Condition::AccountDisabled, "the account is disabled").into());
-    }
+    // RFC 6120 §6.4.2: an empty initial response is "=", none at all is nothing.
+    let initial = if text.trim().is_empty() { None } else { Some(payload::decode(text.trim())?) };
+    let (account, proof) = prove(host, wire, channel, Profile::Basic, (mechanism, initial)).await?;
     let success = Xml::new("success", ns::SASL);
     let success = if proof.is_empty() { success } else { success.text(payload::encode(&proof)) };
     wire.send(&success.to_string()).await.map_err(WireError::from)?;
     Ok(account)
 }
 
+/// Runs a mechanism to its end: who the client is, and what proves the server to it, empty for nothing.
+pub(super) async fn prove(
+    host: &Arc<Host>,
+    wire: &mut Wire,
+    channel: &Channel,
+    profile: Profile,
+    (mechanism, initial): (Mechanism, Option<Vec<u8>>),
+) -> Result<(Arc<Account>, Vec<u8>), AuthError> {
+    let initial = match initial {
+        Some(initial) => initial,
+        None => {
+            // An empty challenge asks for what the client did not send at once.
+            challenge(wire, profile, &[]).await?;
+            response(wire, profile).await?
+        }
+    };
+    let (account, proof) = match mechanism {
+        Mechanism::Plain => (plain_login(host, &initial).await?, Vec::new()),
+        scram => scram_login(host, wire, channel, profile, (scram, &initial)).await?,
+    };
+    check_enabled(&account)?;
+    Ok((account, proof))
+}
+
+/// Refuses a disabled account, to those only who have proved that it is theirs.
+pub(super) fn check_enabled(account: &Account) -> Result<(), Failure> {
+    if account.is_disabled() {
+        return Err(Failure::new(Condition::AccountDisabled, "the account is disabled"));
+    }
+    Ok(())
+}
+
 async fn scram_login(
     host: &Arc<Host>,
     wire: &mut Wire,
     channel: &Channel,
-    mechanism: Mechanism,
-    initial: &[u8],
+    profile: Profile,
+    (mechanism, initial): (Mechanism, &[u8]),
 ) -> Result<(Arc<Account>, Vec<u8>), AuthError> {
     let domain = host.domain.domain();
     let on = scram::Channel { domain, offer: &channel.offer, bindings: &channel.bindings };
@@ -95,8 +135,8 @@ async fn scram_login(
     let waiting = scram::start(mechanism, initial, &on, nonce)?;
     let (account, keys) = look_up(host, waiting.account(), waiting.hash()).await?;
     let (server_first, waiting) = waiting.with_keys(keys)?;
-    challenge(wire, &server_first).await?;
-    let client_final = response(wire).await?;
+    challenge(wire, profile, &server_first).await?;
+    let client_final = response(wire, profile).await?;
     let authenticated = waiting.finish(&client_final)?;
     let account = account.ok_or(WRONG)?;
     Ok((account, authenticated.server_final))
@@ -106,7 +146,8 @@ async fn plain_login(host: &Arc<Host>, initial: &[u8]) -> Result<Arc<Account>, A
     let claim = plain::parse(initial, host.domain.domain())?;
     let (account, keys) = look_up(host, &claim.account, Hash::Sha256).await?;
     let _turn = HASHING.acquire().await.map_err(|_| out_of_order())?;
-    let matches = tokio::task::spawn_blocking(move || keys.matches(&claim.password)).await.map_err(|_| out_of_order())?;
+    let matches =
+        tokio::task::spawn_blocking(move || keys.matches(&claim.password)).await.map_err(|_| out_of_order())?;
     match account {
         Some(account) if matches => Ok(account),
         _ => Err(WRONG.into()),
@@ -114,9 +155,9 @@ async fn plain_login(host: &Arc<Host>, initial: &[u8]) -> Result<Arc<Account>, A
 }
 
 /// One answer for a wrong name and a wrong password.
-const WRONG: Failure = Failure::new(Condition::NotAuthorized, "the account or the password is wrong");
+pub(super) const WRONG: Failure = Failure::new(Condition::NotAuthorized, "the account or the password is wrong");
 
-fn out_of_order() -> Failure {
+pub(super) fn out_of_order() -> Failure {
     Failure::new(Condition::TemporaryAuthFailure, "try again in a while")
 }
 
@@ -151,20 +192,20 @@ fn keys_of(credentials: &Credentials, hash: Hash) -> Option<ScramKeys> {
     })
 }
 
-async fn challenge(wire: &mut Wire, message: &[u8]) -> Result<(), WireError> {
-    let challenge = Xml::new("challenge", ns::SASL);
+async fn challenge(wire: &mut Wire, profile: Profile, message: &[u8]) -> Result<(), WireError> {
+    let challenge = Xml::new("challenge", profile.namespace());
     let challenge = if message.is_empty() { challenge } else { challenge.text(payload::encode(message)) };
     Ok(wire.send(&challenge.to_string()).await?)
 }
 
-async fn response(wire: &mut Wire) -> Result<Vec<u8>, AuthError> {
+async fn response(wire: &mut Wire, profile: Profile) -> Result<Vec<u8>, AuthError> {
     let Frame::Element(element) = wire.frame().await? else {
         return Err(AuthError::Stream(StreamError::new("not-authorized")));
     };
-    if element.is("abort", ns::SASL) {
+    if element.is("abort", profile.namespace()) {
         return Err(Failure::new(Condition::Aborted, "the client gave up").into());
     }
-    if !element.is("response", ns::SASL) {
+    if !element.is("response", profile.namespace()) {
         return Err(AuthError::Stream(StreamError::with_text("not-authorized", "finish the log-in first")));
     }
     let text = element.text().unwrap_or_default();

@@ -11,16 +11,15 @@ use xmpp::ns;
 use xmpp::stanza::{IqType, Kind, Stanza};
 
 use super::admission::Admitted;
-use super::negotiation::{self, Abandoned, Established, Peer};
+use super::negotiation::{self, Abandoned, Established, Peer, Resumption};
 use super::reader::{Progress, Reader};
 use super::wire::{Wire, WireError};
 use super::writer::Writer;
-use super::{listener, reader, writer};
-use crate::clock;
+use super::{listener, reader, stream_header, writer};
 use crate::host::Host;
 use crate::presence;
 use crate::routing::{self, Origin};
-use crate::sessions::{Control, Handover, Outbound, Outbox, Session};
+use crate::sessions::{Batch, Control, Delivery, Handover, Outbound, Outbox, Session};
 
 /// How long the last bytes of a stream may take.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -47,20 +46,32 @@ pub(super) async fn serve(host: Arc<Host>, mut wire: Wire, peer: Peer, mut admit
     let limit = Duration::from_secs(host.config.limits.pre_auth_secs);
     // Boxed, so that its size is given back with it.
     let negotiation = Box::pin(negotiation::negotiate(&host, &mut wire, peer, &mut admitted));
-    let established = match tokio::time::timeout(limit, negotiation).await {
+    let negotiated = tokio::select! {
+        biased;
+        () = host.stopping.cancelled() => return send_away(&host, &mut wire, &crate::run::shutdown()).await,
+        negotiated = tokio::time::timeout(limit, negotiation) => negotiated,
+    };
+    let established = match negotiated {
         Ok(Ok(established)) => established,
-        Ok(Err(abandoned)) => return abandon(&mut wire, abandoned).await,
-        Err(_) => return farewell(&mut wire, Some(&listener::too_slow())).await,
+        Ok(Err(abandoned)) => {
+            abandon(&mut wire, abandoned).await;
+            return linger(&host, wire).await;
+        }
+        Err(_) => {
+            send_away(&host, &mut wire, &listener::too_slow()).await;
+            return linger(&host, wire).await;
+        }
     };
     let Established { session, mut outbox, resumed } = established;
-    session.heard_ms.store(clock::now_ms(), Ordering::Relaxed);
-    if let Some(h) = resumed
-        && let Err(error) = pick_up(&host, &mut wire, &session, h).await
+    session.heard_ms.store(host.clock.now_ms(), Ordering::Relaxed);
+    let is_resumed = resumed.is_some();
+    if let Some(resumption) = resumed
+        && let Err(error) = pick_up(&host, &session, &mut outbox, resumption).await
     {
         farewell(&mut wire, Some(&error)).await;
         return end_session(&host, &session, &mut outbox).await;
     }
-    tracing::debug!(resource = %session.jid, resumed = resumed.is_some(), "session");
+    tracing::debug!(resource = %session.jid, resumed = is_resumed, "session");
     let ending = run(&host, &mut wire, &session, &mut outbox).await;
     tracing::debug!(?ending, "connection ends");
     match ending {
@@ -69,12 +80,14 @@ pub(super) async fn serve(host: Arc<Host>, mut wire: Wire, peer: Peer, mut admit
                 Ending::Ended(error) | Ending::Error(error) => Some(error),
                 _ => None,
             };
-            drain(&host, &mut wire, &session, &mut outbox).await;
-            farewell(&mut wire, error).await;
+            if drain(&host, &mut wire, &session, &mut outbox).await {
+                farewell(&mut wire, error).await;
+            }
         }
         Ending::Interrupted(error) => {
-            drain(&host, &mut wire, &session, &mut outbox).await;
-            farewell(&mut wire, Some(&error)).await;
+            if drain(&host, &mut wire, &session, &mut outbox).await {
+                farewell(&mut wire, Some(&error)).await;
+            }
             drop(wire);
             drop(admitted);
             return hibernate(&host, session, outbox).await;
@@ -85,18 +98,23 @@ pub(super) async fn serve(host: Arc<Host>, mut wire: Wire, peer: Peer, mut admit
             return hibernate(&host, session, outbox).await;
         }
         Ending::Resumed(give) => {
+            let is_cut = !std::mem::take(&mut outbox.batch).bytes.is_empty();
             let left = hand_over(give, outbox);
             let replaced = StreamError::with_text("conflict", "resumed by another connection");
-            farewell(&mut wire, Some(&replaced)).await;
+            // In the middle of a stanza nothing can be said any more; the other connection sends it again.
+            if !is_cut {
+                farewell(&mut wire, Some(&replaced)).await;
+            }
             drop(wire);
             drop(admitted);
-            if let Err(outbox) = left {
+            if let Some(outbox) = left {
                 hibernate(&host, session, outbox).await;
             }
             return;
         }
     }
     end_session(&host, &session, &mut outbox).await;
+    linger(&host, wire).await;
 }
 
 /// Reads and writes side by side until something ends it.
@@ -130,8 +148,13 @@ async fn run(host: &Arc<Host>, wire: &mut Wire, session: &Arc<Session>, outbox: 
     ending
 }
 
-/// XEP-0198 §5: tells the client what was handled, takes its own count, and sends again what it has missed.
-async fn pick_up(host: &Arc<Host>, wire: &mut Wire, session: &Arc<Session>, h: u32) -> Result<(), StreamError> {
+/// XEP-0198 §5: takes the client's count; what is written first tells it what was handled, and brings what it missed.
+async fn pick_up(
+    host: &Arc<Host>,
+    session: &Arc<Session>,
+    outbox: &mut Outbox,
+    Resumption { h, success }: Resumption,
+) -> Result<(), StreamError> {
     let (id, acked, again) = {
         let mut guard = session.sm.lock();
         let Some(sm) = guard.as_mut() else { return Err(StreamError::new("undefined-condition")) };
@@ -146,23 +169,40 @@ async fn pick_up(host: &Arc<Host>, wire: &mut Wire, session: &Arc<Session>, h: u
     crate::mailbox::delivered(&host.db, session.account.id, &acked).await;
     let previd = id.map(|id| id.to_string()).unwrap_or_default();
     let handled = session.handled.load(Ordering::Acquire).to_string();
-    let mut xml = Xml::new("resumed", ns::SM).attr("previd", previd).attr("h", handled).to_string().into_bytes();
-    again.iter().for_each(|stanza| xml.extend_from_slice(stanza));
-    if !again.is_empty() {
-        xml.extend_from_slice(writer::ask());
-    }
-    let text = String::from_utf8_lossy(&xml);
-    wire.send(&text).await.map_err(|_| StreamError::new("connection-timeout"))
+    let resumed = Xml::new("resumed", ns::SM).attr("previd", previd).attr("h", handled);
+    let resumed = match success {
+        Some(success) => success.child(resumed),
+        None => resumed,
+    };
+    outbox.move_to_another_connection();
+    outbox.batch.bytes.extend_from_slice(resumed.to_string().as_bytes());
+    again.iter().for_each(|stanza| outbox.batch.bytes.extend_from_slice(stanza));
+    Ok(())
 }
 
-/// Writes what is queued already: the answers to what the client sent last.
-async fn drain(host: &Arc<Host>, wire: &mut Wire, session: &Arc<Session>, outbox: &mut Outbox) {
+/// Writes what is queued already: the answers to what the client sent last. False when the client does not take it:
+/// then nothing more can be said to it.
+async fn drain(host: &Arc<Host>, wire: &mut Wire, session: &Arc<Session>, outbox: &mut Outbox) -> bool {
     let writer = Writer { host, session, outbox };
-    let _ = tokio::time::timeout(FAREWELL, writer::drain(writer, &mut wire.transport)).await;
+    tokio::time::timeout(FAREWELL, writer::drain(writer, &mut wire.transport)).await.unwrap_or(false)
 }
 
 async fn farewell(wire: &mut Wire, error: Option<&StreamError>) {
     let _ = tokio::time::timeout(FAREWELL, wire.close(error)).await;
+}
+
+/// Gives the client time to read what was said last, after everything else is in order.
+async fn linger(host: &Host, mut wire: Wire) {
+    if !host.stopping.is_cancelled() {
+        let _ = tokio::time::timeout(FAREWELL, wire.read_away()).await;
+    }
+}
+
+/// The time for log-in is over. The error is in a stream of our own when the client has opened none.
+async fn send_away(host: &Host, wire: &mut Wire, error: &StreamError) {
+    if let Ok(Ok(())) = tokio::time::timeout(FAREWELL, stream_header::greet(host, wire)).await {
+        farewell(wire, Some(error)).await;
+    }
 }
 
 async fn abandon(wire: &mut Wire, abandoned: Abandoned) {
@@ -177,8 +217,8 @@ async fn abandon(wire: &mut Wire, abandoned: Abandoned) {
 }
 
 /// Gives the session away; it comes back when the resuming connection died in the same moment.
-fn hand_over(give: oneshot::Sender<Handover>, outbox: Outbox) -> Result<(), Outbox> {
-    give.send(Handover { outbox }).map_err(|handover| handover.outbox)
+fn hand_over(give: oneshot::Sender<Handover>, outbox: Outbox) -> Option<Outbox> {
+    give.send(Handover { outbox }).err().map(|handover| handover.outbox)
 }
 
 /// A session without a socket: it takes what comes for its client until that resumes it, or does not in time.
@@ -186,9 +226,13 @@ async fn hibernate(host: &Arc<Host>, session: Arc<Session>, mut outbox: Outbox) 
     let resume_secs = session.sm.lock().as_ref().filter(|sm| sm.id.is_some()).map(|sm| sm.resume_secs);
     let Some(resume_secs) = resume_secs else { return end_session(host, &session, &mut outbox).await };
     tracing::debug!(resume_secs, "waiting for the client to resume");
+    // What the socket did not take is unacknowledged, and sent again after the resumption.
+    outbox.batch = Batch::default();
     let timeout = tokio::time::sleep(Duration::from_secs(resume_secs));
     tokio::pin!(timeout);
-    while let Some(item) = outbox.taken.pop_front() {
+    // What was held back for an inactive client is older than what comes now.
+    let held = outbox.held.take().into_iter().flatten().map(Outbound::Stanza);
+    for item in held.chain(std::mem::take(&mut outbox.taken)) {
         writer::keep_for_later(&host.config.limits, &session, &mut outbox, item);
     }
     loop {
@@ -196,8 +240,8 @@ async fn hibernate(host: &Arc<Host>, session: Arc<Session>, mut outbox: Outbox) 
             biased;
             command = session.control.take() => match command {
                 Control::Resume(give) => match hand_over(give, outbox) {
-                    Ok(()) => return,
-                    Err(left) => outbox = left,
+                    None => return,
+                    Some(left) => outbox = left,
                 },
                 Control::End(_) => break,
             },
@@ -222,30 +266,37 @@ async fn end_session(host: &Arc<Host>, session: &Arc<Session>, outbox: &mut Outb
     let mut missed: Vec<_> = session.sm.lock().take().map(|sm| sm.unacked().cloned().collect()).unwrap_or_default();
     missed.extend(outbox.held.take().into_iter().flatten());
     while let Some(item) = outbox.taken.pop_front().or_else(|| outbox.queue.try_recv().ok()) {
-        if let Outbound::Stanza(delivery) = item {
-            missed.push(delivery);
+        match item {
+            Outbound::Stanza(delivery) => missed.push(delivery),
+            Outbound::EnableSm(sm, _) => host.sessions.forget_resumable(sm.id),
+            _ => {}
         }
     }
-    for delivery in missed {
-        // A message that waits in the mailbox is delivered at the next log-in; whoever else is here gets it now.
-        if delivery.undelivered.is_some() {
-            redeliver(host, session, delivery);
-        } else if let Some(request) = Stanza::from_text(delivery.xml) {
+    if missed.iter().any(|delivery| was_for_it_alone(session, delivery)) {
+        redeliver(host, session);
+    }
+    // A message that waits in the mailbox is delivered at the next log-in.
+    for request in missed.into_iter().filter(|delivery| delivery.undelivered.is_none()) {
+        if let Some(request) = Stanza::from_text(request.xml) {
             refuse_request(host, request).await;
         }
     }
 }
 
-/// RFC 6121 §8.5.3.2.1: a chat message to a resource that is gone is treated as if sent to the bare JID. Devices with
-/// carbons have had their copy.
-fn redeliver(host: &Host, gone: &Session, delivery: crate::sessions::Delivery) {
-    let to = Stanza::from_text(delivery.xml.clone()).and_then(|message| message.to);
-    if to != Some(gone.full_jid()) {
-        return;
-    }
+/// Whether it was addressed to the session's full JID and still waits: what was for the bare JID, the others have had.
+/// A carbon is addressed to its device alone, the message in it to another one.
+fn was_for_it_alone(session: &Session, delivery: &Delivery) -> bool {
+    delivery.undelivered.is_some()
+        && Stanza::from_text(delivery.xml.clone())
+            .is_some_and(|message| message.to == Some(session.full_jid()) && !message.has_ns(ns::CARBONS))
+}
+
+/// RFC 6121 §8.5.3.2.1: a chat message to a resource that is gone is treated as if sent to the bare JID. Whoever is here
+/// looks into the mailbox, which knows who has had a carbon of it.
+fn redeliver(host: &Host, gone: &Session) {
     for device in host.sessions.of(gone.account.localpart()) {
-        if !device.has_carbons() && device.priority().is_some_and(|priority| priority >= 0) {
-            device.deliver(delivery.clone());
+        if device.priority().is_some_and(|priority| priority >= 0) {
+            device.push(Outbound::FlushOffline(host.ids.next(host.clock.now_ms())));
         }
     }
 }

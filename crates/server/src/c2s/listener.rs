@@ -1,10 +1,11 @@
 //! Hop 1: accepting connections.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tracing::Instrument;
@@ -40,11 +41,24 @@ pub async fn serve(host: Arc<Host>, listener: TcpListener, kind: Kind) {
     }
 }
 
+/// A client connection without a socket; the client's end is given back. `bytes` can be under way each way. None: too
+/// many connections.
+pub fn connect_in_memory(host: &Arc<Host>, bytes: usize) -> Option<DuplexStream> {
+    let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let admitted = host.admission.admit(ip, bounds(&host.config.limits))?;
+    let (ours, theirs) = tokio::io::duplex(bytes);
+    let wire = Wire::new(Transport::Memory(ours), before_login(&host.config.limits));
+    tokio::spawn(connection::serve(host.clone(), wire, Peer { ip }, admitted));
+    Some(theirs)
+}
+
+fn bounds(limits: &Limits) -> Bounds {
+    Bounds { per_ip_max: limits.connections_per_ip_max, strangers_max: limits.pre_auth_connections_max }
+}
+
 fn accept(host: &Arc<Host>, socket: TcpStream, peer: SocketAddr, kind: Kind) {
-    let limits = &host.config.limits;
-    let bounds = Bounds { per_ip_max: limits.connections_per_ip_max, strangers_max: limits.pre_auth_connections_max };
     let id = host.connection_ids.fetch_add(1, Ordering::Relaxed);
-    let Some(admitted) = host.admission.admit(peer.ip(), bounds) else {
+    let Some(admitted) = host.admission.admit(peer.ip(), bounds(&host.config.limits)) else {
         tracing::info!(connection = id, %peer, "too many connections: refused");
         return;
     };

@@ -4,11 +4,14 @@ pub mod admission;
 mod auth;
 mod bind;
 mod connection;
+mod establish;
 mod features;
 pub mod listener;
 mod negotiation;
 mod reader;
 mod resume;
+mod sasl2;
+mod stream_header;
 pub mod wire;
 mod writer;
 

@@ -1,21 +1,23 @@
-//! From the first byte to a session (RFC 6120 §4.3): STARTTLS, SASL, then binding or resumption.
-//! The future of all this is dropped once there is a session.
+//! From the first byte to a session (RFC 6120 §4.3): STARTTLS, SASL, then binding or resumption; or all that follows
+//! STARTTLS in one request (XEP-0388). The future of all this is dropped once there is a session.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use storage::DeviceId;
 use tokio_rustls::TlsAcceptor;
 use xmpp::build::Xml;
-use xmpp::error::{Condition, StanzaError, StreamError};
+use xmpp::error::{Condition, StreamError};
 use xmpp::ns;
 use xmpp::sasl::{ChannelBindings, Offer};
-use xmpp::stanza::{IqType, Kind, Rejected, Stanza};
-use xmpp::xml::{Element, Frame, StreamHeader};
+use xmpp::stanza::{Rejected, Stanza};
+use xmpp::xml::{Element, Frame};
 
 use super::admission::Admitted;
 use super::auth::{self, AuthError, Channel};
+use super::stream_header::open_stream;
 use super::wire::{Transport, Wire, WireError};
-use super::{bind, features, listener, random_id, resume};
+use super::{establish, features, listener, resume, sasl2};
 use crate::accounts::Account;
 use crate::ext::register;
 use crate::host::Host;
@@ -29,12 +31,43 @@ pub struct Peer {
     pub ip: IpAddr,
 }
 
-/// A session with what waits for it.
+/// A session with what waits for it; what tells the client of a new one is in the outbox's batch.
 pub(super) struct Established {
     pub(super) session: Arc<Session>,
     pub(super) outbox: Outbox,
-    /// The session was here before: the client has handled this many of its stanzas (XEP-0198 §5).
-    pub(super) resumed: Option<u32>,
+    /// The session was here before.
+    pub(super) resumed: Option<Resumption>,
+}
+
+/// How a session goes on (XEP-0198 §5).
+pub(super) struct Resumption {
+    /// The client has handled this many of its stanzas.
+    pub(super) h: u32,
+    /// What `<resumed/>` is to be said in (XEP-0388 §2.6.1); None: by itself.
+    pub(super) success: Option<Xml>,
+}
+
+/// Who has logged in.
+pub(super) struct LoggedIn {
+    pub(super) account: Arc<Account>,
+    /// The device, when the client named it (XEP-0388).
+    pub(super) device: Option<DeviceId>,
+}
+
+/// A log-in by one of the two profiles of SASL.
+enum Proven {
+    /// RFC 6120 §6: the stream begins anew.
+    Restart(LoggedIn),
+    /// XEP-0388: the stream goes on, and the client is still to be told so.
+    GoOn(Box<sasl2::Proven>),
+}
+
+/// What was said when the stream was opened.
+pub(super) struct Greeting {
+    /// Who the client says it is.
+    pub(super) from: Option<String>,
+    /// Names the features it was shown (XEP-0509).
+    pub(super) version: String,
 }
 
 /// Why there is no session.
@@ -72,42 +105,74 @@ pub(super) async fn negotiate(
     peer: Peer,
     admitted: &mut Admitted,
 ) -> Result<Established, Abandoned> {
-    let account = log_in(host, wire, peer).await?;
+    let proven = log_in(host, wire, peer).await?;
     admitted.is_known();
-    tracing::info!(account = %account.jid, "logged in");
     wire.incoming.set_limits(listener::after_login(&host.config.limits));
-    wire.incoming.restart();
-    open_stream(host, wire).await?;
-    wire.send(&features::after_login(&host.config.limits)).await?;
-    establish(host, wire, peer, &account).await
+    let logged_in = match proven {
+        Proven::Restart(logged_in) => {
+            tracing::info!(account = %logged_in.account.jid, "logged in");
+            wire.restart();
+            open_stream(host, wire).await?;
+            wire.send(&features::after_login(&host.config.limits)).await?;
+            logged_in
+        }
+        Proven::GoOn(proven) => match sasl2::succeed(host, wire, peer, *proven).await? {
+            sasl2::Outcome::Established(established) => return Ok(*established),
+            sasl2::Outcome::Unbound(logged_in) => logged_in,
+        },
+    };
+    establish::establish(host, wire, peer, &logged_in).await
 }
 
 /// Up to a successful SASL exchange.
-async fn log_in(host: &Arc<Host>, wire: &mut Wire, peer: Peer) -> Result<Arc<Account>, Abandoned> {
+async fn log_in(host: &Arc<Host>, wire: &mut Wire, peer: Peer) -> Result<Proven, Abandoned> {
     let mut failures = 0;
-    let mut channel = channel_of(wire);
-    let mut greeted = false;
     loop {
-        if !std::mem::replace(&mut greeted, true) {
-            open_stream(host, wire).await?;
-            wire.send(&offer(host, wire, &channel)).await?;
+        let channel = channel_of(wire);
+        let from = open_stream(host, wire).await?;
+        let (features, version) = offer(host, wire, &channel);
+        wire.send(&features).await?;
+        let greeting = Greeting { from, version };
+        if let Some(proven) = log_in_on(host, wire, peer, (&channel, &greeting), &mut failures).await? {
+            return Ok(proven);
         }
+    }
+}
+
+/// Up to a successful SASL exchange, or until TLS begins: then None.
+async fn log_in_on(
+    host: &Arc<Host>,
+    wire: &mut Wire,
+    peer: Peer,
+    (channel, greeting): (&Channel, &Greeting),
+    failures: &mut u32,
+) -> Result<Option<Proven>, Abandoned> {
+    loop {
         let element = next_element(wire).await?;
         match (element.namespace(), element.name()) {
             (ns::TLS, "starttls") => {
                 start_tls(host, wire).await?;
-                channel = channel_of(wire);
-                greeted = false;
+                return Ok(None);
             }
             (ns::SASL, "auth") => {
-                match authenticate(host, wire, &channel, &element).await? {
-                    Ok(account) => return Ok(account),
+                let may = may_authenticate(host, wire);
+                match allowed(may, auth::exchange(host, wire, channel, &element)).await? {
+                    Ok(account) => return Ok(Some(Proven::Restart(LoggedIn { account, device: None }))),
                     Err(failure) => wire.send(&auth::failure_xml(&failure)).await?,
                 }
-                failures += 1;
-                if failures >= host.config.limits.auth_attempts_max {
-                    return Err(StreamError::with_text("policy-violation", "too many failed log-ins").into());
+                count_failure(host, failures)?;
+            }
+            (ns::SASL2, "authenticate") if sasl2::is_outdated(&element, greeting) => {
+                // XEP-0509: without prejudice.
+                wire.send(&sasl2::outdated_xml()).await?;
+            }
+            (ns::SASL2, "authenticate") => {
+                let may = may_authenticate(host, wire);
+                match allowed(may, sasl2::prove(host, wire, channel, greeting, &element)).await? {
+                    Ok(proven) => return Ok(Some(Proven::GoOn(Box::new(proven)))),
+                    Err(failure) => wire.send(&sasl2::failure_xml(&failure)).await?,
                 }
+                count_failure(host, failures)?;
             }
             (ns::SASL, "abort") => {
                 let aborted = xmpp::sasl::Failure::new(xmpp::sasl::Condition::Aborted, "the client gave up");
@@ -124,13 +189,21 @@ async fn log_in(host: &Arc<Host>, wire: &mut Wire, peer: Peer) -> Result<Arc<Acc
     }
 }
 
-/// What the client may do on this stream before it has logged in.
-fn offer(host: &Host, wire: &Wire, channel: &Channel) -> String {
+fn count_failure(host: &Host, failures: &mut u32) -> Result<(), Abandoned> {
+    *failures += 1;
+    if *failures >= host.config.limits.auth_attempts_max {
+        return Err(StreamError::with_text("policy-violation", "too many failed log-ins").into());
+    }
+    Ok(())
+}
+
+/// What the client may do on this stream before it has logged in, and the name of that offer.
+fn offer(host: &Host, wire: &Wire, channel: &Channel) -> (String, String) {
     if !may_authenticate(host, wire) {
-        return features::only_starttls(&host.config.limits);
+        return (features::only_starttls(&host.config.limits), String::new());
     }
     let starttls = host.tls.is_some() && !is_encrypted(wire);
-    features::before_login(&channel.offer, starttls, host.config.registration.in_band, &host.config.limits)
+    features::before_login(channel, starttls, host.config.registration.in_band, &host.config.limits)
 }
 
 fn may_authenticate(host: &Host, wire: &Wire) -> bool {
@@ -150,18 +223,17 @@ fn channel_of(wire: &Wire) -> Channel {
     Channel { offer: Offer::of_server(&bindings, is_encrypted(wire)), bindings }
 }
 
-async fn authenticate(
-    host: &Arc<Host>,
-    wire: &mut Wire,
-    channel: &Channel,
-    element: &Element,
-) -> Result<Result<Arc<Account>, xmpp::sasl::Failure>, Abandoned> {
-    if !may_authenticate(host, wire) {
+/// Runs an exchange where it may be run; a refusal is for the client.
+async fn allowed<T>(
+    may_authenticate: bool,
+    exchange: impl Future<Output = Result<T, AuthError>>,
+) -> Result<Result<T, xmpp::sasl::Failure>, Abandoned> {
+    if !may_authenticate {
         let required = xmpp::sasl::Condition::EncryptionRequired;
         return Ok(Err(xmpp::sasl::Failure::new(required, "start TLS first")));
     }
-    match auth::exchange(host, wire, channel, element).await {
-        Ok(account) => Ok(Ok(account)),
+    match exchange.await {
+        Ok(done) => Ok(Ok(done)),
         Err(AuthError::Refused(failure)) => {
             tracing::info!(%failure, "log-in refused");
             Ok(Err(failure))
@@ -178,7 +250,9 @@ async fn start_tls(host: &Arc<Host>, wire: &mut Wire) -> Result<(), Abandoned> {
         return Err(Abandoned::Closed);
     };
     if wire.incoming.has_leftover() {
-        return Err(StreamError::with_text("policy-violation", "nothing may follow starttls before the handshake").into());
+        return Err(
+            StreamError::with_text("policy-violation", "nothing may follow starttls before the handshake").into()
+        );
     }
     wire.send(&Xml::new("proceed", ns::TLS).to_string()).await?;
     let Transport::Tcp(socket) = std::mem::replace(&mut wire.transport, Transport::Closed) else {
@@ -187,7 +261,7 @@ async fn start_tls(host: &Arc<Host>, wire: &mut Wire) -> Result<(), Abandoned> {
     let identity = tls.current();
     let stream = TlsAcceptor::from(identity.starttls_config()).accept(socket).await?;
     wire.transport = Transport::Tls(Box::new(stream), identity);
-    wire.incoming.restart();
+    wire.restart();
     Ok(())
 }
 
@@ -204,111 +278,14 @@ async fn before_login(host: &Arc<Host>, wire: &Wire, peer: Peer, element: Elemen
     Err(not_authorized().into())
 }
 
-fn not_authorized() -> StreamError {
+pub(super) fn not_authorized() -> StreamError {
     StreamError::with_text("not-authorized", "log in first")
 }
 
-/// After log-in: a resource is bound, or an old session resumed.
-async fn establish(
-    host: &Arc<Host>,
-    wire: &mut Wire,
-    peer: Peer,
-    account: &Arc<Account>,
-) -> Result<Established, Abandoned> {
-    for _ in 0..host.config.limits.bind_max {
-        let element = next_element(wire).await?;
-        match (element.namespace(), element.name()) {
-            (ns::SM, "resume") => match resume::resume(host, account, &element).await {
-                Ok(established) => return Ok(established),
-                Err(failed) => wire.send(&failed).await?,
-            },
-            // XEP-0198 §3: only after binding.
-            (ns::SM, "enable") => wire.send(&resume::failed(Condition::UnexpectedRequest)).await?,
-            (ns::CLIENT, "iq") => {
-                if let Some(established) = bind_request(host, wire, peer, account, element).await? {
-                    return Ok(established);
-                }
-            }
-            // RFC 6120 §7.1: nothing else may be sent before a resource is bound.
-            _ => return Err(StreamError::with_text("not-authorized", "bind a resource first").into()),
-        }
-    }
-    Err(StreamError::with_text("policy-violation", "too many attempts to bind a resource").into())
-}
-
-async fn bind_request(
-    host: &Arc<Host>,
-    wire: &mut Wire,
-    peer: Peer,
-    account: &Arc<Account>,
-    element: Element,
-) -> Result<Option<Established>, Abandoned> {
-    let stanza = match Stanza::parse(element) {
-        Ok(stanza) => stanza,
-        Err(Rejected::Faulty(stanza, error)) => return refuse(wire, &stanza, &error).await,
-        Err(Rejected::NotAStanza) => return Err(not_authorized().into()),
-    };
-    let Some(request) = stanza.element.child("bind", ns::BIND).filter(|_| stanza.kind == Kind::Iq(IqType::Set)) else {
-        return Err(StreamError::with_text("not-authorized", "bind a resource first").into());
-    };
-    match bind::bind(host, account, peer.ip, &request).await {
-        Ok((session, outbox)) => {
-            let answer = Xml::bare("iq").attr("type", "result").attr_opt("id", stanza.id.as_deref());
-            wire.send(&answer.raw(&bind::bound_xml(&session)).to_string()).await?;
-            Ok(Some(Established { session, outbox, resumed: None }))
-        }
-        Err(error) => refuse(wire, &stanza, &error).await,
-    }
-}
-
-async fn refuse(wire: &mut Wire, stanza: &Stanza, error: &StanzaError) -> Result<Option<Established>, Abandoned> {
-    wire.send(&stanza.error_xml(error).unwrap_or_default()).await?;
-    Ok(None)
-}
-
-async fn next_element(wire: &mut Wire) -> Result<Element, Abandoned> {
+pub(super) async fn next_element(wire: &mut Wire) -> Result<Element, Abandoned> {
     match wire.frame().await? {
         Frame::Element(element) => Ok(element),
         Frame::Close => Err(Abandoned::Closed),
         Frame::Open(_) => Err(StreamError::new("bad-format").into()),
-    }
-}
-
-/// Reads the client's stream header and answers with the server's (RFC 6120 §4.2). What is wrong with it is said in a
-/// stream of our own.
-async fn open_stream(host: &Arc<Host>, wire: &mut Wire) -> Result<(), Abandoned> {
-    let frame = wire.frame().await;
-    let header = Xml::bare("stream:stream")
-        .attr("from", host.domain.as_str())
-        .attr("id", random_id())
-        .attr("version", "1.0")
-        .attr("xml:lang", "en")
-        .attr("xmlns", ns::CLIENT)
-        .attr("xmlns:stream", ns::STREAM)
-        .to_string();
-    let open = header.strip_suffix("/>").unwrap_or(&header);
-    if !matches!(frame, Err(WireError::Lost(_))) {
-        wire.send(&format!("<?xml version='1.0'?>{open}>")).await?;
-    }
-    match frame? {
-        Frame::Open(header) => check_header(host, &header).map_err(Abandoned::Error),
-        Frame::Element(_) | Frame::Close => Err(StreamError::new("bad-format").into()),
-    }
-}
-
-/// RFC 6120 §4.7 and §4.8
-fn check_header(host: &Host, header: &StreamHeader) -> Result<(), StreamError> {
-    if header.namespace != ns::STREAM || header.name != "stream" || header.content_namespace != ns::CLIENT {
-        return Err(StreamError::new("invalid-namespace"));
-    }
-    // RFC 6120 §4.7.5: major version 1; no version at all is 0.9.
-    let major = header.version.as_deref().and_then(|version| version.split('.').next()?.parse::<u32>().ok());
-    if major.is_none_or(|major| major == 0) {
-        return Err(StreamError::with_text("unsupported-version", "XMPP 1.0 is spoken here"));
-    }
-    match header.to.as_deref().map(jid::BareJid::new) {
-        Some(Ok(to)) if to == host.domain => Ok(()),
-        Some(_) => Err(StreamError::with_text("host-unknown", format!("this server is {}", host.domain))),
-        None => Err(StreamError::with_text("improper-addressing", "the stream header needs 'to'")),
     }
 }

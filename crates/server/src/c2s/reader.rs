@@ -14,10 +14,9 @@ use xmpp::xml::{Element, Frame};
 use super::connection::Ending;
 use super::resume;
 use super::wire::{Incoming, WireError};
-use crate::clock;
 use crate::host::Host;
 use crate::routing::{self, Origin, Unhandled, message};
-use crate::sessions::{Outbound, Session, Sm, SmId};
+use crate::sessions::{Outbound, Session};
 
 /// Messages of one client that share a commit.
 const BATCH: usize = 64;
@@ -60,7 +59,7 @@ pub(super) async fn read(mut reader: Reader<'_>, mut from: impl AsyncRead + Unpi
         if reader.incoming.fill(&mut from).await.is_err() {
             return Ending::Lost;
         }
-        reader.session.heard_ms.store(clock::now_ms(), Ordering::Relaxed);
+        reader.session.heard_ms.store(reader.host.clock.now_ms(), Ordering::Relaxed);
     }
 }
 
@@ -72,7 +71,7 @@ impl Reader<'_> {
             if messages.is_empty() && self.progress.stop.load(Ordering::Relaxed) {
                 return Err(Ending::Lost);
             }
-            let frame = self.incoming.next();
+            let frame = self.incoming.next_frame();
             let ends_run = !matches!(&frame, Ok(Some(Frame::Element(element))) if is_message(element));
             if (ends_run || messages.len() >= BATCH) && !messages.is_empty() {
                 self.handle_messages(std::mem::take(&mut messages)).await?;
@@ -107,7 +106,8 @@ impl Reader<'_> {
         match Stanza::parse(element) {
             Ok(mut stanza) => {
                 // RFC 6120 §8.1.2.1: the client may only speak for itself.
-                if stanza.from.as_ref().is_some_and(|from| *from != own && *from != Jid::from(own.to_bare())) {
+                let is_own = |from: &Jid| *from == own || *from == self.session.account.jid;
+                if !stanza.from.as_ref().is_none_or(is_own) {
                     return Err(Ending::Error(StreamError::new("invalid-from")));
                 }
                 stanza.from = Some(own);
@@ -188,12 +188,14 @@ impl Reader<'_> {
         let (delivered, ask_again) = {
             let mut guard = self.session.sm.lock();
             let Some(sm) = guard.as_mut() else { return Ok(()) };
+            let waited = sm.waiting().0;
             let delivered: Vec<_> = match sm.acknowledge(h) {
                 Ok(acked) => acked.filter_map(|delivery| delivery.undelivered).collect(),
                 Err(error) => return Err(Ending::Error(handled_count_too_high(error))),
             };
-            // What was sent after the question is asked about anew, or the last stanzas would wait for ever.
-            sm.asked = sm.waiting().0 > 0;
+            // What was sent after the question is asked about anew, or the last stanzas would wait for ever. Not of a
+            // client that has handled nothing since: it would be asked again and again.
+            sm.asked = (1..waited).contains(&sm.waiting().0);
             (delivered, sm.asked)
         };
         self.session.acknowledged.notify_one();
@@ -212,16 +214,9 @@ impl Reader<'_> {
             return;
         }
         let resumable = matches!(element.attr("resume").as_deref(), Some("true" | "1"));
-        let longest = self.host.config.limits.sm_resume_secs_max;
-        let wanted = element.attr("max").and_then(|max| max.trim().parse::<u64>().ok());
-        let resume_secs = wanted.map_or(longest, |wanted| wanted.min(longest));
-        let id = resumable.then(|| SmId::new(super::random_bytes()));
-        let mut enabled = Xml::new("enabled", ns::SM);
-        if let Some(id) = id {
-            self.host.sessions.set_resumable(id, session);
-            enabled = enabled.attr("id", id.to_string()).attr("resume", "true").attr("max", resume_secs.to_string());
-        }
-        let item = Outbound::EnableSm(Box::new(Sm::new(id, resume_secs)), enabled.to_string().into());
+        let longest = element.attr("max").and_then(|max| max.trim().parse().ok());
+        let (sm, enabled) = resume::enable(self.host, session, resumable, longest);
+        let item = Outbound::EnableSm(Box::new(sm), enabled.to_string().into());
         session.enqueue(item).await;
     }
 }

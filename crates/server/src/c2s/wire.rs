@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
 use xmpp::error::StreamError;
@@ -16,6 +16,8 @@ use crate::tls::Identity;
 
 /// Bytes asked of the socket at a time.
 const READ_BYTES: usize = 4096;
+/// Bytes still read from a client whose stream has ended.
+const READ_AWAY_BYTES: usize = 256 * 1024;
 
 /// What carries the bytes.
 pub enum Transport {
@@ -23,6 +25,8 @@ pub enum Transport {
     Tcp(TcpStream),
     /// TLS over TCP, with the certificate that served the handshake.
     Tls(Box<TlsStream<TcpStream>>, Arc<Identity>),
+    /// No socket at all: both ends in this process, for measurements.
+    Memory(DuplexStream),
     /// Nothing: the socket was taken for a TLS handshake.
     Closed,
 }
@@ -32,6 +36,7 @@ impl AsyncRead for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_read(cx, buf),
+            Self::Memory(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
@@ -42,6 +47,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_write(cx, buf),
+            Self::Memory(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
@@ -50,6 +56,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_flush(cx),
+            Self::Memory(stream) => Pin::new(stream).poll_flush(cx),
             Self::Closed => Poll::Ready(Ok(())),
         }
     }
@@ -58,6 +65,7 @@ impl AsyncWrite for Transport {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_shutdown(cx),
+            Self::Memory(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Closed => Poll::Ready(Ok(())),
         }
     }
@@ -114,7 +122,7 @@ impl Incoming {
     }
 
     /// The next frame that is already here.
-    pub fn next(&mut self) -> Result<Option<Frame>, XmlError> {
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, XmlError> {
         self.scanner.next(&mut self.buffer)
     }
 
@@ -134,18 +142,26 @@ pub struct Wire {
     pub transport: Transport,
     /// What came from it.
     pub incoming: Incoming,
+    /// Whether our header of the present stream was written: nothing can be said before it.
+    pub greeted: bool,
 }
 
 impl Wire {
     /// A stream over a socket on which nothing was read yet.
     pub fn new(transport: Transport, limits: Limits) -> Self {
-        Self { transport, incoming: Incoming::new(limits) }
+        Self { transport, incoming: Incoming::new(limits), greeted: false }
+    }
+
+    /// A new stream begins on the same connection (after STARTTLS and SASL).
+    pub fn restart(&mut self) {
+        self.incoming.restart();
+        self.greeted = false;
     }
 
     /// The next frame, read from the socket when none is here. Cancel-safe.
     pub async fn frame(&mut self) -> Result<Frame, WireError> {
         loop {
-            if let Some(frame) = self.incoming.next()? {
+            if let Some(frame) = self.incoming.next_frame()? {
                 return Ok(frame);
             }
             self.incoming.fill(&mut self.transport).await?;
@@ -165,6 +181,19 @@ impl Wire {
         // The other side may be gone already: then there is nobody to tell.
         if self.send(&xml).await.is_ok() {
             let _ = self.transport.shutdown().await;
+        }
+    }
+
+    /// Closing a socket with bytes unread resets the connection, and the reset may overtake what was written last. So
+    /// what the client has under way is read and thrown away, within reason.
+    pub async fn read_away(&mut self) {
+        let mut buffer = [0; READ_BYTES];
+        let mut left = READ_AWAY_BYTES;
+        while let Ok(read @ 1..) = self.transport.read(&mut buffer).await {
+            left = left.saturating_sub(read);
+            if left == 0 {
+                return;
+            }
         }
     }
 }

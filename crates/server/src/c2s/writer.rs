@@ -3,22 +3,21 @@
 
 use std::collections::HashSet;
 use std::io;
-use std::sync::{Arc, LazyLock};
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, Bytes};
 use storage::ArchiveId;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use xmpp::build::Xml;
 use xmpp::ns;
 
 use super::connection::Ending;
-use crate::clock;
 use crate::host::Host;
 use crate::limits::Limits;
 use crate::mailbox;
-use crate::sessions::{Class, Delivery, Outbound, Outbox, Session};
+use crate::sessions::{Batch, Class, Delivery, Outbound, Outbox, Session};
 
 /// Items taken from the queue for one write.
 const BATCH: usize = 64;
@@ -36,24 +35,10 @@ pub(super) struct Writer<'a> {
     pub(super) outbox: &'a mut Outbox,
 }
 
-/// Bytes about to be written, and what is delivered once they are.
-#[derive(Default)]
-struct Batch {
-    bytes: BytesMut,
-    /// Without stream management a stanza counts as delivered when it was written.
-    delivered: Vec<ArchiveId>,
-}
-
 /// Writes until the connection fails or the client is silent for too long.
 pub(super) async fn write(mut writer: Writer<'_>, mut to: impl AsyncWrite + Unpin) -> Ending {
     let mut items = Vec::new();
-    let mut done = match writer.outbox.flushing {
-        Some(until) => writer.flush_offline(until, &mut to).await,
-        None => Ok(()),
-    };
-    if done.is_ok() {
-        done = writer.write_taken(&mut to).await;
-    }
+    let mut done = writer.go_on(&mut to).await;
     loop {
         match done {
             Ok(()) => {}
@@ -75,12 +60,19 @@ pub(super) async fn write(mut writer: Writer<'_>, mut to: impl AsyncWrite + Unpi
     }
 }
 
-/// Writes what is in the queue now and returns.
-pub(super) async fn drain(mut writer: Writer<'_>, mut to: impl AsyncWrite + Unpin) {
+/// Writes what was begun and what is in the queue now; false when the socket did not take it.
+pub(super) async fn drain(mut writer: Writer<'_>, mut to: impl AsyncWrite + Unpin) -> bool {
+    if writer.send(&mut to).await.is_err() {
+        return false;
+    }
+    if writer.outbox.flushing.is_some() {
+        // What is in the queue comes after the offline messages, and those are too many for now.
+        return true;
+    }
     while let Ok(item) = writer.outbox.queue.try_recv() {
         writer.outbox.taken.push_back(item);
     }
-    let _ = writer.write_taken(&mut to).await;
+    !matches!(writer.write_taken(&mut to).await, Err(Broken::Socket))
 }
 
 /// Why writing cannot go on.
@@ -97,55 +89,64 @@ impl From<io::Error> for Broken {
 }
 
 impl Writer<'_> {
+    /// What another connection has left.
+    async fn go_on(&mut self, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Broken> {
+        self.send(to).await?;
+        if let Some(until) = self.outbox.flushing {
+            self.flush_offline(until, to).await?;
+        }
+        self.write_taken(to).await
+    }
+
     async fn write_taken(&mut self, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Broken> {
-        let mut batch = Batch::default();
         while let Some(item) = self.outbox.taken.pop_front() {
             match item {
-                Outbound::Stanza(delivery) => self.stanza(delivery, &mut batch)?,
-                Outbound::Nonza(xml) => batch.bytes.extend_from_slice(&xml),
+                Outbound::Stanza(delivery) => self.stanza(delivery)?,
+                Outbound::Nonza(xml) => self.outbox.batch.bytes.extend_from_slice(&xml),
                 Outbound::EnableSm(sm, enabled) => {
                     *self.session.sm.lock() = Some(*sm);
-                    batch.bytes.extend_from_slice(&enabled);
+                    self.outbox.batch.bytes.extend_from_slice(&enabled);
                 }
                 Outbound::ClientActive(false) => {
                     self.outbox.held.get_or_insert_default();
                 }
                 Outbound::ClientActive(true) => {
                     for delivery in self.outbox.held.take().into_iter().flatten() {
-                        self.put(delivery, &mut batch)?;
+                        self.put(delivery)?;
                     }
                 }
                 Outbound::FlushOffline(until) => {
                     self.outbox.flushing = Some(until);
-                    self.send(std::mem::take(&mut batch), to).await?;
+                    self.send(to).await?;
                     self.flush_offline(until, to).await?;
                 }
             }
         }
-        self.send(batch, to).await
+        self.send(to).await
     }
 
     /// A stanza's turn has come: it is written, held back for an inactive client, or was written by a flush already.
-    fn stanza(&mut self, delivery: Delivery, batch: &mut Batch) -> Result<(), Broken> {
+    fn stanza(&mut self, delivery: Delivery) -> Result<(), Broken> {
         if delivery.undelivered.is_some_and(|id| self.outbox.flushed.remove(&id)) {
             return Ok(());
         }
-        let Some(held) = self.outbox.held.as_mut() else { return self.put(delivery, batch) };
+        let Some(held) = self.outbox.held.as_mut() else { return self.put(delivery) };
         if delivery.class == Class::Urgent {
-            return self.put(delivery, batch);
+            return self.put(delivery);
         }
         // XEP-0352 §5: only the newest presence or chat state of each sender is worth sending later.
         held.retain(|older| older.class != delivery.class);
         held.push(delivery);
         if held.len() > self.host.config.limits.csi_queue_stanzas_max {
             for delivery in std::mem::take(held) {
-                self.put(delivery, batch)?;
+                self.put(delivery)?;
             }
         }
         Ok(())
     }
 
-    fn put(&self, delivery: Delivery, batch: &mut Batch) -> Result<(), Broken> {
+    fn put(&mut self, delivery: Delivery) -> Result<(), Broken> {
+        let batch = &mut self.outbox.batch;
         batch.bytes.extend_from_slice(&delivery.xml);
         match self.session.sm.lock().as_mut() {
             Some(sm) => {
@@ -161,8 +162,10 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// One write for the batch, with a question at its end when the client has one to answer.
-    async fn send(&mut self, mut batch: Batch, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Broken> {
+    /// One write for the batch, with a question at its end when the client has one to answer. Cancel-safe: called
+    /// again, it goes on where it was.
+    async fn send(&mut self, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Broken> {
+        let batch = &mut self.outbox.batch;
         if let Some(sm) = self.session.sm.lock().as_mut()
             && !sm.asked
             && sm.waiting().0 > 0
@@ -170,7 +173,7 @@ impl Writer<'_> {
             sm.asked = true;
             batch.bytes.extend_from_slice(ask());
         }
-        if batch.bytes.is_empty() {
+        if batch.bytes.is_empty() && batch.delivered.is_empty() {
             return Ok(());
         }
         while batch.bytes.has_remaining() {
@@ -179,7 +182,9 @@ impl Writer<'_> {
             }
         }
         to.flush().await?;
-        mailbox::delivered(&self.host.db, self.session.account.id, &batch.delivered).await;
+        // Its memory goes too.
+        let Batch { delivered, .. } = std::mem::take(batch);
+        mailbox::delivered(&self.host.db, self.session.account.id, &delivered).await;
         Ok(())
     }
 
@@ -207,13 +212,15 @@ impl Writer<'_> {
                     return Err(Broken::Socket);
                 }
             };
-            let mut batch = Batch::default();
             for (id, xml) in messages {
                 self.outbox.flushed.insert(id);
-                self.put(Delivery { xml, class: Class::Urgent, undelivered: Some(id) }, &mut batch)?;
+                self.put(Delivery { xml, class: Class::Urgent, undelivered: Some(id) })?;
+                if self.is_crowded() {
+                    self.send(to).await?;
+                    self.wait_for_room(to).await?;
+                }
             }
-            self.send(batch, to).await?;
-            self.wait_for_room(to).await?;
+            self.send(to).await?;
             after = Some(last);
         }
         self.outbox.flushing = None;
@@ -222,15 +229,8 @@ impl Writer<'_> {
 
     /// A long queue of offline messages is sent at the pace of the client's acknowledgements.
     async fn wait_for_room(&mut self, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Broken> {
-        loop {
+        while self.is_crowded() {
             let limits = &self.host.config.limits;
-            let is_full = self.session.sm.lock().as_ref().is_some_and(|sm| {
-                let (stanzas, bytes) = sm.waiting();
-                stanzas > limits.sm_queue_stanzas_max / 2 || bytes > limits.sm_queue_bytes_max / 2
-            });
-            if !is_full {
-                return Ok(());
-            }
             let answer = self.session.acknowledged.notified();
             if tokio::time::timeout(Duration::from_secs(limits.ping_timeout_secs), answer).await.is_err() {
                 self.ask_for_life(to).await?;
@@ -239,12 +239,22 @@ impl Writer<'_> {
                 }
             }
         }
+        Ok(())
+    }
+
+    /// Whether the client should acknowledge something before it is sent more than it must have at once.
+    fn is_crowded(&self) -> bool {
+        let limits = &self.host.config.limits;
+        self.session.sm.lock().as_ref().is_some_and(|sm| {
+            let (stanzas, bytes) = sm.waiting();
+            stanzas > limits.sm_queue_stanzas_max / 2 || bytes > limits.sm_queue_bytes_max / 2
+        })
     }
 
     /// How long until the client is asked whether it is there.
     fn until_question(&self) -> Duration {
         let limits = &self.host.config.limits;
-        let silent_ms = clock::now_ms().saturating_sub(self.session.heard_ms.load(Ordering::Relaxed));
+        let silent_ms = self.host.clock.now_ms().saturating_sub(self.session.heard_ms.load(Ordering::Relaxed));
         let silent = Duration::from_millis(u64::try_from(silent_ms).unwrap_or(0));
         let idle = Duration::from_secs(limits.idle_secs);
         let last = idle + Duration::from_secs(limits.ping_timeout_secs);
@@ -255,16 +265,15 @@ impl Writer<'_> {
     fn is_silent_for_too_long(&self) -> bool {
         let limits = &self.host.config.limits;
         let last_secs = limits.idle_secs.saturating_add(limits.ping_timeout_secs);
-        let silent_ms = clock::now_ms().saturating_sub(self.session.heard_ms.load(Ordering::Relaxed));
+        let silent_ms = self.host.clock.now_ms().saturating_sub(self.session.heard_ms.load(Ordering::Relaxed));
         u64::try_from(silent_ms / 1000).unwrap_or(0) >= last_secs
     }
 
     /// Asks for a sign of life: `<r/>` with stream management, else a ping (XEP-0199 §4.1).
     async fn ask_for_life(&mut self, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Broken> {
-        let mut batch = Batch::default();
         let has_sm = self.session.sm.lock().as_mut().map(|sm| sm.asked = true).is_some();
         if has_sm {
-            batch.bytes.extend_from_slice(ask());
+            self.outbox.batch.bytes.extend_from_slice(ask());
         } else {
             let ping = Xml::bare("iq")
                 .attr("from", self.host.domain.as_str())
@@ -273,9 +282,9 @@ impl Writer<'_> {
                 .attr("id", super::random_id())
                 .child(Xml::new("ping", ns::PING))
                 .to_string();
-            batch.bytes.extend_from_slice(ping.as_bytes());
+            self.outbox.batch.bytes.extend_from_slice(ping.as_bytes());
         }
-        self.send(batch, to).await
+        self.send(to).await
     }
 }
 
@@ -291,6 +300,12 @@ pub(super) fn keep_for_later(limits: &Limits, session: &Session, outbox: &mut Ou
     };
     if delivery.undelivered.is_some_and(|id| outbox.flushed.remove(&id)) {
         return true;
+    }
+    if outbox.flushing.is_some() {
+        // Offline messages come first, and go on when the client is back.
+        outbox.taken.push_back(Outbound::Stanza(delivery));
+        let bytes: usize = outbox.taken.iter().map(Outbound::stanza_bytes).sum();
+        return outbox.taken.len() <= limits.sm_queue_stanzas_max && bytes <= limits.sm_queue_bytes_max;
     }
     match session.sm.lock().as_mut() {
         Some(sm) => {

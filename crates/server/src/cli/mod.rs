@@ -58,7 +58,19 @@ struct ConfigArg {
 /// Runs the command that the process was started with.
 #[must_use]
 pub fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let command = match Cli::try_parse() {
+        Ok(cli) => cli.command,
+        Err(error) if is_mistake(&error) => {
+            eprintln!("whimbreld: {}", mistake(&error));
+            return ExitCode::FAILURE;
+        }
+        Err(help) => {
+            // Nobody reads it: no failure.
+            let _ = help.print();
+            return ExitCode::from(u8::from(help.use_stderr()));
+        }
+    };
+    let done = match command {
         Command::Dev { dir } => dev::dev(&dir),
         Command::Init { domain, dir } => init::init(&domain, &dir),
         Command::Run(arg) => run::run(&arg.config),
@@ -71,6 +83,23 @@ pub fn main() -> ExitCode {
             eprintln!("whimbreld: {failure}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Whether a command line is wrong, rather than one that asks for help or the version.
+fn is_mistake(error: &clap::Error) -> bool {
+    error.use_stderr() && error.kind() != clap::error::ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+}
+
+/// What is wrong with a command line, in one line: what clap says before it shows the usage.
+fn mistake(error: &clap::Error) -> String {
+    let text = error.render().to_string();
+    let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let line = lines.filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    let line = line.strip_prefix("error: ").unwrap_or(&line).to_owned();
+    match line.split_once(" For more information") {
+        Some((said, _)) => format!("{said} (try --help)"),
+        None => format!("{line} (try --help)"),
     }
 }
 
@@ -103,6 +132,9 @@ mod tests {
             "whimbreld user delete alice --config f",
             "whimbreld user list --config f",
             "whimbreld user show alice --config f",
+            "whimbreld user devices list alice --config f",
+            "whimbreld user devices revoke alice --config f",
+            "whimbreld user devices revoke alice 00000000deadbeef --config f",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

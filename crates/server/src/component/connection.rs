@@ -75,7 +75,7 @@ impl Drop for Attached<'_> {
 
 /// Stanzas both ways, then the end of the stream.
 async fn exchange(host: &Arc<Host>, wire: Wire, outlet: Outlet, attached: Attached<'_>) {
-    let Wire { transport, incoming } = wire;
+    let Wire { transport, incoming, .. } = wire;
     let (reader, mut writer) = tokio::io::split(transport);
     if writer.write_all(handshake::accepted_xml().as_bytes()).await.is_err() {
         return;
@@ -131,11 +131,16 @@ async fn read(
     mut reader: impl AsyncRead + Unpin,
 ) -> Option<StreamError> {
     loop {
-        match incoming.next() {
+        match incoming.next_frame() {
             Ok(Some(Frame::Element(element))) => match admit(domain, element) {
                 Admitted::Route(stanza) => {
-                    // A message that could not be kept was answered with an error: nothing is left to do here.
-                    let _ = routing::route(host, &Origin::Component(domain), *stanza).await;
+                    let (host, domain) = (host.clone(), domain.to_owned());
+                    // In a task of its own: what is begun is finished, also when the connection ends meanwhile. A
+                    // message that could not be kept was answered with an error: nothing is left to do here.
+                    let routed = tokio::spawn(async move {
+                        let _ = routing::route(&host, &Origin::Component(&domain), *stanza).await;
+                    });
+                    let _ = routed.await;
                 }
                 // It is the component's own queue: when that is full, its connection ends like for anybody's stanza.
                 Admitted::Answer(xml) => _ = host.components.send(domain, xml.into()),

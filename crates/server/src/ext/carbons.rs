@@ -67,13 +67,14 @@ fn has_im_payload(message: &Stanza) -> bool {
 }
 
 /// The carbon for one device. `original` is the serialised `<message/>`.
-pub fn wrap(copy: Copy, kind: Kind, own_bare: &str, device: &str, original: &str) -> String {
+pub fn wrap(copy: Copy, kind: Kind, own_bare: &str, device: &str, original: &[u8]) -> String {
     let name = match copy {
         Copy::Sent => "sent",
         Copy::Received => "received",
     };
     // Inside <forwarded/> the default namespace is another: the message names its own.
-    let message = original.strip_prefix("<message").unwrap_or(original);
+    let original = String::from_utf8_lossy(original);
+    let message = original.strip_prefix("<message").unwrap_or(&original);
     let message = format!("<message xmlns='{}'{message}", ns::CLIENT);
     Xml::bare("message")
         .attr("from", own_bare)
@@ -114,7 +115,7 @@ mod tests {
     #[test]
     fn a_carbon_holds_the_original_in_its_own_namespace() {
         let kind = Kind::Message(MessageType::Chat);
-        let carbon = wrap(Copy::Sent, kind, "a@x", "a@x/2", "<message to='b@x'><body>hi</body></message>");
+        let carbon = wrap(Copy::Sent, kind, "a@x", "a@x/2", b"<message to='b@x'><body>hi</body></message>");
         let dom: minidom::Element = carbon.replacen("<message", "<message xmlns='jabber:client'", 1).parse().unwrap();
         let forwarded = dom.get_child("sent", ns::CARBONS).unwrap().get_child("forwarded", ns::FORWARD).unwrap();
         let message = forwarded.get_child("message", ns::CLIENT).unwrap();

@@ -7,7 +7,6 @@ use xmpp::ns;
 
 use super::{Reply, Request};
 use crate::accounts::Account;
-use crate::clock;
 use crate::roster;
 
 /// Answers for the server's domain or for an account.
@@ -17,21 +16,21 @@ use crate::roster;
 pub async fn handle(request: &Request<'_>) -> Reply {
     request.only_get()?;
     let Some(account) = request.account else {
-        return Ok(answer(clock::now_ms(), request.host.started_ms, "").to_string());
+        return Ok(answer(request.host.clock.now_ms(), request.host.started_ms, "").to_string());
     };
     if !may_see_presence(request, account).await? {
         return Err(Condition::Forbidden.into());
     }
     let sessions = request.host.sessions.of(account.localpart());
     if sessions.iter().any(|session| session.priority().is_some()) {
-        let now_ms = clock::now_ms();
+        let now_ms = request.host.clock.now_ms();
         return Ok(answer(now_ms, now_ms, "").to_string());
     }
     let stored = storage::accounts::by_localpart(&request.host.db, account.localpart()).await?;
     let Some(seen) = stored.and_then(|account| account.last_seen) else {
         return Err(StanzaError::with_text(Condition::ItemNotFound, "never seen"));
     };
-    Ok(answer(clock::now_ms(), seen.at_ms, seen.status.as_deref().unwrap_or_default()).to_string())
+    Ok(answer(request.host.clock.now_ms(), seen.at_ms, seen.status.as_deref().unwrap_or_default()).to_string())
 }
 
 /// Whether whoever asks is the account's owner or subscribed to its presence.

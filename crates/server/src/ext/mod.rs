@@ -15,6 +15,7 @@ pub mod adhoc;
 pub mod archive_prefs;
 pub mod blocking;
 pub mod carbons;
+pub mod client_access;
 pub mod disco;
 pub mod last_activity;
 pub mod mam;

@@ -16,7 +16,7 @@ pub async fn handle(request: &Request<'_>) -> Reply {
     if request.account.is_some() {
         request.own_session().map_err(|_| Condition::ServiceUnavailable)?;
     }
-    Ok(answer(clock::now_ms()).to_string())
+    Ok(answer(request.host.clock.now_ms()).to_string())
 }
 
 fn answer(now_ms: i64) -> Xml {

@@ -16,15 +16,20 @@ use crate::sessions::{Delivery, Outbound, Session};
 /// Available presence without `to`: initial presence or an update.
 pub(super) async fn available(host: &Arc<Host>, session: &Arc<Session>, stanza: Stanza) -> Result<(), storage::Error> {
     let stanza = Arc::new(stanza);
-    let (was_available, old_priority) = {
-        let mut presence = session.presence.lock();
-        let before = (presence.available.is_some(), presence.priority);
-        presence.priority = priority_of(&stanza);
-        presence.available = Some(stanza.clone());
-        before
-    };
     let gets_messages = priority_of(&stanza) >= 0;
     let (subscribers, subscriptions, requests) = contacts(host, &session.account).await?;
+    let was_available = {
+        let mut presence = session.presence.lock();
+        let (was_available, old_priority) = (presence.available.is_some(), presence.priority);
+        presence.priority = priority_of(&stanza);
+        presence.available = Some(stanza.clone());
+        // XEP-0160 §3: what waits is delivered once the user may get messages here. The queue keeps it in its place:
+        // whoever finds the session available, under this lock, queues behind it.
+        if gets_messages && (!was_available || old_priority < 0) {
+            session.push(Outbound::FlushOffline(host.ids.next(host.clock.now_ms())));
+        }
+        was_available
+    };
     broadcast(host, session, &subscribers, &stanza).await?;
     if !was_available {
         probe(host, session, &subscriptions).await?;
@@ -33,15 +38,15 @@ pub(super) async fn available(host: &Arc<Host>, session: &Arc<Session>, stanza: 
             session.deliver(Delivery::urgent(request));
         }
     }
-    // XEP-0160 §3: what waits is delivered once the user may get messages here. The queue keeps it in its place.
-    if gets_messages && (!was_available || old_priority < 0) {
-        session.push(Outbound::FlushOffline(host.ids.next(crate::clock::now_ms())));
-    }
     Ok(())
 }
 
 /// Unavailable presence without `to`.
-pub(super) async fn unavailable(host: &Arc<Host>, session: &Arc<Session>, stanza: Stanza) -> Result<(), storage::Error> {
+pub(super) async fn unavailable(
+    host: &Arc<Host>,
+    session: &Arc<Session>,
+    stanza: Stanza,
+) -> Result<(), storage::Error> {
     let (was_available, directed) = {
         let mut presence = session.presence.lock();
         (presence.available.take().is_some(), std::mem::take(&mut presence.directed))
@@ -87,9 +92,8 @@ pub async fn show_to(host: &Arc<Host>, account: &Arc<Account>, jids: &[Jid]) {
 /// Those covered by `jids` (an entry may stand for a whole domain) who receive this session's presence.
 async fn who_sees(host: &Host, account: &Account, session: &Session, jids: &[Jid]) -> Vec<Jid> {
     let covered = |seer: &Jid| {
-        jids.iter().any(|jid| {
-            jid == seer || *jid == Jid::from(seer.to_bare()) || *jid == Jid::from(BareJid::from_parts(None, seer.domain()))
-        })
+        let (bare, domain) = (Jid::from(seer.to_bare()), Jid::from(BareJid::from_parts(None, seer.domain())));
+        [seer, &bare, &domain].into_iter().any(|covering| jids.contains(covering))
     };
     let subscribers = account.with_roster(&host.db, async |roster| Ok(roster.subscribers())).await.unwrap_or_default();
     let directed = session.presence.lock().directed.clone();
@@ -172,7 +176,7 @@ async fn tell_directed(
 /// XEP-0012 §4: when the user was last here, and what was said on leaving.
 async fn touch_last_seen(host: &Host, session: &Session, stanza: &Stanza) {
     let status = stanza.content_child("status").and_then(|status| Some(status.text()?.into_owned()));
-    let last_seen = LastSeen { at_ms: crate::clock::now_ms(), status };
+    let last_seen = LastSeen { at_ms: host.clock.now_ms(), status };
     let touched = storage::accounts::touch_last_seen(&host.db, session.account.id, last_seen).await;
     if let Err(error) = touched {
         tracing::warn!(%error, "the time of last activity was not stored");

@@ -69,10 +69,11 @@ async fn answer_probe(host: &Arc<Host>, account: &Arc<Account>, to: &Jid, from: 
             Box::pin(deliver(host, from, addressed(&available, from))).await?;
         }
     }
-    if !answered && (subscriber || roster::is_subscriber(host, account, from).await?) {
-        if let Some(unavailable) = unavailable_from(to) {
-            Box::pin(deliver(host, from, addressed(&unavailable, from))).await?;
-        }
+    if !answered
+        && (subscriber || roster::is_subscriber(host, account, from).await?)
+        && let Some(unavailable) = unavailable_from(to)
+    {
+        Box::pin(deliver(host, from, addressed(&unavailable, from))).await?;
     }
     Ok(())
 }

@@ -102,7 +102,9 @@ pub(super) async fn inbound(
     if outcome.pass {
         for session in host.sessions.of(account.localpart()) {
             // RFC 6121 §3.1.3: requests go to available resources, the rest to those that asked for the roster.
-            if session.priority().is_some() || (action != Action::Subscribe && session.wants_roster.load(Ordering::Relaxed)) {
+            if session.priority().is_some()
+                || (action != Action::Subscribe && session.wants_roster.load(Ordering::Relaxed))
+            {
                 session.deliver(Delivery::urgent(xml.clone()));
             }
         }
@@ -123,13 +125,9 @@ pub async fn cancel_subscriptions(
     contact: &BareJid,
     state: State,
 ) -> Result<(), storage::Error> {
-    if state.to || state.pending_out {
-        if let Some(stanza) = bare_presence("unsubscribe") {
-            forward(host, account, contact, stanza).await?;
-        }
-    }
-    if state.from || state.pending_in {
-        if let Some(stanza) = bare_presence("unsubscribed") {
+    let ends = [(state.to || state.pending_out, "unsubscribe"), (state.from || state.pending_in, "unsubscribed")];
+    for (_, kind) in ends.into_iter().filter(|(is_due, _)| *is_due) {
+        if let Some(stanza) = bare_presence(kind) {
             forward(host, account, contact, stanza).await?;
         }
     }
@@ -138,7 +136,12 @@ pub async fn cancel_subscriptions(
 }
 
 /// Sends a subscription stanza from the account to the contact, bare to bare.
-async fn forward(host: &Arc<Host>, account: &Account, contact: &BareJid, mut stanza: Stanza) -> Result<(), storage::Error> {
+async fn forward(
+    host: &Arc<Host>,
+    account: &Account,
+    contact: &BareJid,
+    mut stanza: Stanza,
+) -> Result<(), storage::Error> {
     stanza.from = Some(Jid::from(account.jid.clone()));
     let contact = Jid::from(contact.clone());
     // Boxed: an approval given by the server comes back here from the other side.

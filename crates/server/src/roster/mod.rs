@@ -182,7 +182,9 @@ fn push_xml(to: &jid::FullJid, payload: &str) -> String {
 /// An account is about to be deleted: its contacts lose their subscriptions as if its user had cancelled them.
 pub async fn account_removed(host: &Arc<Host>, account: &Arc<Account>) -> Result<(), storage::Error> {
     let contacts: Vec<(BareJid, State)> = account
-        .with_roster(&host.db, async |roster| Ok(roster.items().map(|(jid, item)| (jid.clone(), state_of(item))).collect()))
+        .with_roster(&host.db, async |roster| {
+            Ok(roster.items().map(|(jid, item)| (jid.clone(), state_of(item))).collect())
+        })
         .await?;
     for (jid, state) in contacts {
         presence::cancel_subscriptions(host, account, &jid, state).await?;
@@ -205,6 +207,8 @@ pub(crate) fn action_of(kind: PresenceType) -> Option<Action> {
 pub async fn is_subscriber(host: &Host, account: &Account, contact: &Jid) -> Result<bool, storage::Error> {
     let contact = contact.to_bare();
     account
-        .with_roster(&host.db, async |roster| Ok(roster.item(&contact).is_some_and(|item| item.subscription.has_from())))
+        .with_roster(&host.db, async |roster| {
+            Ok(roster.item(&contact).is_some_and(|item| item.subscription.has_from()))
+        })
         .await
 }

@@ -145,36 +145,64 @@ mod tests {
     fn outbound_stanzas_follow_tables_a_2() {
         let yes = |to| (true, to);
         let no = (false, "");
-        check(Action::Subscribe, State::outbound, [
-            yes("None+Out"), yes(""), yes("None+Out+In"), yes(""), yes(""), yes(""), yes("From+Out"), yes(""), yes(""),
-        ]);
-        check(Action::Unsubscribe, State::outbound, [
-            yes(""), yes("None"), yes(""), yes("None+In"), yes("None"), yes("None+In"), yes(""), yes("From"), yes("From"),
-        ]);
-        check(Action::Subscribed, State::outbound, [
-            no, no, yes("From"), yes("From+Out"), no, yes("Both"), no, no, no,
-        ]);
-        check(Action::Unsubscribed, State::outbound, [
-            no, no, yes("None"), yes("None+Out"), no, yes("To"), yes("None"), yes("None+Out"), yes("To"),
-        ]);
+        check(
+            Action::Subscribe,
+            State::outbound,
+            [
+                yes("None+Out"),
+                yes(""),
+                yes("None+Out+In"),
+                yes(""),
+                yes(""),
+                yes(""),
+                yes("From+Out"),
+                yes(""),
+                yes(""),
+            ],
+        );
+        check(
+            Action::Unsubscribe,
+            State::outbound,
+            [
+                yes(""),
+                yes("None"),
+                yes(""),
+                yes("None+In"),
+                yes("None"),
+                yes("None+In"),
+                yes(""),
+                yes("From"),
+                yes("From"),
+            ],
+        );
+        check(Action::Subscribed, State::outbound, [no, no, yes("From"), yes("From+Out"), no, yes("Both"), no, no, no]);
+        check(
+            Action::Unsubscribed,
+            State::outbound,
+            [no, no, yes("None"), yes("None+Out"), no, yes("To"), yes("None"), yes("None+Out"), yes("To")],
+        );
     }
 
     #[test]
     fn inbound_stanzas_follow_tables_a_3() {
         let yes = |to| (true, to);
         let no = (false, "");
-        check(Action::Subscribe, State::inbound, [
-            yes("None+In"), yes("None+Out+In"), no, no, yes("To+In"), no, no, no, no,
-        ]);
-        check(Action::Unsubscribe, State::inbound, [
-            no, no, yes("None"), yes("None+Out"), no, yes("To"), yes("None"), yes("None+Out"), yes("To"),
-        ]);
-        check(Action::Subscribed, State::inbound, [
-            no, yes("To"), no, yes("To+In"), no, no, no, yes("Both"), no,
-        ]);
-        check(Action::Unsubscribed, State::inbound, [
-            no, yes("None"), no, yes("None+In"), yes("None"), yes("None+In"), no, yes("From"), yes("From"),
-        ]);
+        check(
+            Action::Subscribe,
+            State::inbound,
+            [yes("None+In"), yes("None+Out+In"), no, no, yes("To+In"), no, no, no, no],
+        );
+        check(
+            Action::Unsubscribe,
+            State::inbound,
+            [no, no, yes("None"), yes("None+Out"), no, yes("To"), yes("None"), yes("None+Out"), yes("To")],
+        );
+        check(Action::Subscribed, State::inbound, [no, yes("To"), no, yes("To+In"), no, no, no, yes("Both"), no]);
+        check(
+            Action::Unsubscribed,
+            State::inbound,
+            [no, yes("None"), no, yes("None+In"), yes("None"), yes("None+In"), no, yes("From"), yes("From")],
+        );
     }
 
     #[test]

@@ -147,6 +147,7 @@ async fn for_account(request: &Request<'_>) -> Reply {
         (ns::DISCO_ITEMS, "query") => ext::disco::items(request).await,
         (ns::BLOCKING, _) => ext::blocking::handle(request).await,
         (ns::CARBONS, _) => ext::carbons::handle(request).await,
+        (ns::CLIENT_ACCESS, _) => ext::client_access::handle(request).await,
         (ns::LAST_ACTIVITY, "query") => ext::last_activity::handle(request).await,
         (ns::MAM, "prefs") => ext::archive_prefs::handle(request).await,
         (ns::MAM, _) => ext::mam::handle(request).await,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use jid::Jid;
 use smallvec::SmallVec;
 use storage::ArchiveId;
@@ -12,22 +13,28 @@ use xmpp::stanza::{Kind, MessageType, Stanza};
 use xmpp::xml::Child;
 
 use super::delivery::{self, Candidate, Otherwise, Plan};
+use super::line::Place;
 use super::{Elsewhere, Origin, Unhandled};
 use crate::accounts::Account;
-use crate::clock;
 use crate::config::Retention;
 use crate::ext::{archive_prefs, blocking, carbons};
 use crate::host::Host;
 use crate::mailbox::{self, Keep};
 use crate::sessions::{Class, Delivery, Resources};
 
-/// A message on its way, with all that was decided before it was stored.
+/// A message on its way.
 struct Envelope {
     message: Stanza,
-    to: Jid,
+    /// Known once it is stored.
     id: ArchiveId,
     /// The message as forwarded, spoofed ids taken out, without the server's own additions.
-    xml: Arc<str>,
+    xml: Bytes,
+    decision: Decision,
+}
+
+/// All that can be decided before a message is stored.
+struct Decision {
+    to: Jid,
     sender: Option<Arc<Account>>,
     sender_archives: bool,
     destination: Destination,
@@ -48,31 +55,55 @@ struct Recipient {
 pub async fn handle(host: &Arc<Host>, origin: &Origin<'_>, messages: Vec<Stanza>) -> Result<(), Unhandled> {
     let mut envelopes = Vec::with_capacity(messages.len());
     for message in messages {
-        match prepare(host, origin, &message).await {
-            Ok(envelope) => envelopes.extend(envelope),
+        match decide(host, origin, &message).await {
+            Ok(Some(decision)) => envelopes.push(Envelope::new(host, message, decision)),
+            Ok(None) => {}
             Err(error) => super::answer_error(host, origin, &message, &error).await,
         }
     }
-    let entries: Vec<Entry> = envelopes.iter().flat_map(|envelope| entries(envelope)).collect();
     // Before anyone sees them, and before the sender's client hears that they are handled.
-    if let Err(error) = storage::archive::append(&host.db, entries).await {
-        tracing::error!(%error, "messages could not be stored");
-        let error = StanzaError::from(error);
-        for envelope in &envelopes {
-            super::answer_error(host, origin, &envelope.message, &error).await;
+    let place = match store(host, &mut envelopes).await {
+        Ok(place) => place,
+        Err(error) => {
+            tracing::error!(%error, "messages could not be stored");
+            let error = StanzaError::from(error);
+            for envelope in &envelopes {
+                super::answer_error(host, origin, &envelope.message, &error).await;
+            }
+            return Err(Unhandled::NotStored);
         }
-        return Err(Unhandled::NotStored);
-    }
+    };
+    let mut refused = Vec::new();
     for envelope in &envelopes {
         if let Err(error) = deliver(host, origin, envelope) {
-            super::answer_error(host, origin, &envelope.message, &error).await;
+            refused.push((envelope, error));
         }
+    }
+    drop(place);
+    for (envelope, error) in refused {
+        super::answer_error(host, origin, &envelope.message, &error).await;
     }
     Ok(())
 }
 
+/// Gives the messages their ids, and returns once they are stored and it is their turn to be delivered. What need not
+/// be stored waits for nobody.
+async fn store<'a>(host: &'a Host, envelopes: &mut [Envelope]) -> Result<Option<Place<'a>>, storage::Error> {
+    if !envelopes.iter().any(Envelope::is_stored) {
+        return Ok(None);
+    }
+    let (entrance, place) = host.line.join().await;
+    let now_ms = host.clock.now_ms();
+    envelopes.iter_mut().for_each(|envelope| envelope.id = host.ids.next(now_ms));
+    let appending = storage::archive::queue(&host.db, envelopes.iter().flat_map(entries).collect()).await?;
+    drop(entrance);
+    appending.stored().await?;
+    place.turn().await;
+    Ok(Some(place))
+}
+
 /// Everything that can be decided before storing. None: the message is dropped without a word.
-async fn prepare(host: &Arc<Host>, origin: &Origin<'_>, message: &Stanza) -> Result<Option<Envelope>, StanzaError> {
+async fn decide(host: &Arc<Host>, origin: &Origin<'_>, message: &Stanza) -> Result<Option<Decision>, StanzaError> {
     let Kind::Message(kind) = message.kind else { return Ok(None) };
     let Some(from) = message.from.clone() else { return Ok(None) };
     // RFC 6120 §10.3.1: without 'to' it is for the sender's own bare JID.
@@ -94,12 +125,21 @@ async fn prepare(host: &Arc<Host>, origin: &Origin<'_>, message: &Stanza) -> Res
         Some(sender) if keep == Keep::Archive && keeps_history(host) => archives(host, sender, &to).await?,
         _ => false,
     };
-    let domain = host.domain.domain().as_str();
-    let mut message = message.clone();
-    message.to = Some(to.clone());
-    let xml = message.to_xml(|child| !is_spoofed_id(child, domain), "").into();
-    let id = host.ids.next(clock::now_ms());
-    Ok(Some(Envelope { message, to, id, xml, sender, sender_archives, destination }))
+    Ok(Some(Decision { to, sender, sender_archives, destination }))
+}
+
+impl Envelope {
+    fn new(host: &Host, mut message: Stanza, decision: Decision) -> Self {
+        let domain = host.domain.domain().as_str();
+        message.to = Some(decision.to.clone());
+        let xml = message.to_xml(|child| !is_spoofed_id(child, domain), "").into();
+        Self { message, id: ArchiveId::MIN, xml, decision }
+    }
+
+    fn is_stored(&self) -> bool {
+        let recipient = matches!(&self.decision.destination, Destination::Local(to) if to.archives || to.waits);
+        recipient || self.decision.sender_archives
+    }
 }
 
 enum Where {
@@ -109,7 +149,13 @@ enum Where {
 }
 
 /// RFC 6121 §8.5.1 and the rules that need no session: who is it for, and may it be delivered at all?
-async fn local_recipient(host: &Host, from: &Jid, to: &Jid, kind: MessageType, keep: Keep) -> Result<Where, StanzaError> {
+async fn local_recipient(
+    host: &Host,
+    from: &Jid,
+    to: &Jid,
+    kind: MessageType,
+    keep: Keep,
+) -> Result<Where, StanzaError> {
     let unavailable = || StanzaError::new(Condition::ServiceUnavailable);
     if to.domain() != host.domain.domain() {
         return match super::elsewhere(host, to) {
@@ -172,30 +218,30 @@ fn entries(envelope: &Envelope) -> impl Iterator<Item = Entry> {
         peer: peer.to_bare().to_string(),
         peer_resource: peer.resource().map(|resource| resource.as_str().to_owned()),
         direction,
-        stanza: envelope.xml.as_bytes().to_vec().into(),
+        stanza: envelope.xml.clone(),
         archived,
         undelivered,
     };
     let mut rows: SmallVec<[Entry; 2]> = SmallVec::new();
     let mut to_self = false;
-    if let (Destination::Local(recipient), Some(from)) = (&envelope.destination, &envelope.message.from) {
-        to_self = envelope.sender.as_ref().is_some_and(|sender| sender.id == recipient.account.id);
+    if let (Destination::Local(recipient), Some(from)) = (&envelope.decision.destination, &envelope.message.from) {
+        to_self = envelope.decision.sender.as_ref().is_some_and(|sender| sender.id == recipient.account.id);
         if recipient.archives || recipient.waits {
             rows.push(row(&recipient.account, from, Direction::Received, recipient.archives, recipient.waits));
         }
     }
-    if let Some(sender) = envelope.sender.as_ref().filter(|_| envelope.sender_archives && !to_self) {
-        rows.push(row(sender, &envelope.to, Direction::Sent, true, false));
+    if let Some(sender) = envelope.decision.sender.as_ref().filter(|_| envelope.decision.sender_archives && !to_self) {
+        rows.push(row(sender, &envelope.decision.to, Direction::Sent, true, false));
     }
     rows.into_iter()
 }
 
 /// Sends a stored message to whoever is here.
 fn deliver(host: &Arc<Host>, origin: &Origin<'_>, envelope: &Envelope) -> Result<(), StanzaError> {
-    let delivered = match &envelope.destination {
+    let delivered = match &envelope.decision.destination {
         Destination::Local(recipient) => deliver_local(host, envelope, recipient),
         Destination::Component(domain) => {
-            super::send_to_component(host, domain, envelope.xml.as_bytes().to_vec().into())?;
+            super::send_to_component(host, domain, envelope.xml.clone())?;
             Resources::new()
         }
     };
@@ -203,13 +249,19 @@ fn deliver(host: &Arc<Host>, origin: &Origin<'_>, envelope: &Envelope) -> Result
         && carbons::eligible(&envelope.message, carbons::Copy::Sent)
     {
         let own = session.account.jid.as_str();
-        let id = envelope.sender_archives.then(|| mailbox::stanza_id(own, envelope.id));
-        let copy = mailbox::with_children(envelope.xml.as_bytes(), id.as_deref().unwrap_or_default());
+        let id = envelope.decision.sender_archives.then(|| mailbox::stanza_id(own, envelope.id));
+        let copy = mailbox::with_children(&envelope.xml, id.as_deref().unwrap_or_default());
         for device in host.sessions.of(session.account.localpart()) {
             let is_party = Arc::ptr_eq(&device, session) || delivered.iter().any(|got| Arc::ptr_eq(got, &device));
             if device.has_carbons() && !is_party {
                 let kind = envelope.message.kind;
-                device.deliver(Delivery::urgent(carbons::wrap(carbons::Copy::Sent, kind, own, device.jid.as_str(), &copy)));
+                device.deliver(Delivery::urgent(carbons::wrap(
+                    carbons::Copy::Sent,
+                    kind,
+                    own,
+                    device.jid.as_str(),
+                    &copy,
+                )));
             }
         }
     }
@@ -222,12 +274,12 @@ fn deliver_local(host: &Arc<Host>, envelope: &Envelope, recipient: &Recipient) -
     let own = recipient.account.jid.as_str();
     let copied = carbons::eligible(&envelope.message, carbons::Copy::Received);
     let sessions = host.sessions.of(recipient.account.localpart());
-    let plan = plan_for(&sessions, &envelope.to, kind, copied);
+    let plan = plan_for(&sessions, &envelope.decision.to, kind, copied);
     if plan.message.is_empty() && plan.carbon.is_empty() {
         return Resources::new();
     }
     let id = recipient.archives.then(|| mailbox::stanza_id(own, envelope.id));
-    let xml = mailbox::with_children(envelope.xml.as_bytes(), id.as_deref().unwrap_or_default());
+    let xml = mailbox::with_children(&envelope.xml, id.as_deref().unwrap_or_default());
     let class = match &envelope.message.from {
         Some(from) if mailbox::is_chat_state(&envelope.message) => Class::ChatState(from.as_str().into()),
         _ => Class::Urgent,
@@ -239,7 +291,7 @@ fn deliver_local(host: &Arc<Host>, envelope: &Envelope, recipient: &Recipient) -
         session.deliver(Delivery { xml: copy.into(), class: class.clone(), undelivered });
         got.push(session.clone());
     }
-    let delivery = Delivery { xml: xml.into(), class, undelivered };
+    let delivery = Delivery { xml, class, undelivered };
     for session in plan.message.iter().filter_map(|at| sessions.get(*at)) {
         session.deliver(delivery.clone());
         got.push(session.clone());

@@ -2,7 +2,10 @@
 
 pub mod delivery;
 mod iq;
+mod line;
 pub mod message;
+
+pub use line::{Line, Place};
 
 use std::sync::Arc;
 

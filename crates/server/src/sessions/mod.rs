@@ -8,7 +8,7 @@ mod sm;
 mod table;
 
 pub use control::{Control, ControlSlot, Handover};
-pub use outbound::{Class, Delivery, Outbound, Outbox};
+pub use outbound::{Batch, Class, Delivery, Outbound, Outbox};
 pub use session::{NewSession, Presence, Session};
 pub use sm::{SentTooLittle, Sm, SmId};
 pub use table::{Resources, Sessions, TooManySessions};

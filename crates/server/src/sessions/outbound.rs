@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use storage::ArchiveId;
 use tokio::sync::mpsc;
 
@@ -54,6 +54,25 @@ pub enum Outbound {
     ClientActive(bool),
 }
 
+impl Outbound {
+    /// Bytes of the stanza in it.
+    pub fn stanza_bytes(&self) -> usize {
+        match self {
+            Self::Stanza(delivery) => delivery.xml.len(),
+            _ => 0,
+        }
+    }
+}
+
+/// Bytes about to be written, and what is delivered once they are.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// What the socket has not taken yet.
+    pub bytes: BytesMut,
+    /// Without stream management a stanza counts as delivered when it was written.
+    pub delivered: Vec<ArchiveId>,
+}
+
 /// The reading end of a session's queue with what must survive a change of socket.
 #[derive(Debug)]
 pub struct Outbox {
@@ -67,11 +86,34 @@ pub struct Outbox {
     pub flushed: HashSet<ArchiveId>,
     /// Stanzas held back for an inactive client, oldest first (XEP-0352). None while it is active.
     pub held: Option<Vec<Delivery>>,
+    /// Being written. A write that is interrupted leaves the rest here, so that a stanza is never cut in two; it is
+    /// lost with the socket.
+    pub batch: Batch,
 }
 
 impl Outbox {
     /// An outbox at the end of `queue`.
     pub fn new(queue: mpsc::Receiver<Outbound>) -> Self {
-        Self { queue, taken: VecDeque::new(), flushing: None, flushed: HashSet::new(), held: None }
+        Self {
+            queue,
+            taken: VecDeque::new(),
+            flushing: None,
+            flushed: HashSet::new(),
+            held: None,
+            batch: Batch::default(),
+        }
+    }
+
+    /// The client is back on another connection (XEP-0198 §5). What was to be said of the old one is left out: an old
+    /// count of handled stanzas would contradict `<resumed/>`. The client is active again (XEP-0352 §5).
+    pub fn move_to_another_connection(&mut self) {
+        self.batch = Batch::default();
+        while let Ok(item) = self.queue.try_recv() {
+            self.taken.push_back(item);
+        }
+        self.taken.retain(|item| !matches!(item, Outbound::Nonza(_) | Outbound::ClientActive(_)));
+        for delivery in self.held.take().into_iter().flatten().rev() {
+            self.taken.push_front(Outbound::Stanza(delivery));
+        }
     }
 }

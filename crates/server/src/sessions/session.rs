@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, Ordering};
 use bytes::Bytes;
 use jid::{FullJid, Jid};
 use parking_lot::Mutex;
+use storage::DeviceId;
 use tokio::sync::{Notify, mpsc};
 use xmpp::error::StreamError;
 
@@ -33,6 +34,8 @@ pub struct Session {
     pub jid: FullJid,
     /// Its account.
     pub account: Arc<Account>,
+    /// The device it is on, when its client named it (XEP-0388).
+    pub device: Option<DeviceId>,
     /// The address its client last connected from.
     pub ip: IpAddr,
     /// Commands for the task that owns it.
@@ -64,6 +67,8 @@ pub struct NewSession {
     pub jid: FullJid,
     /// Its account.
     pub account: Arc<Account>,
+    /// The device it is on, when its client named it.
+    pub device: Option<DeviceId>,
     /// The client's address.
     pub ip: IpAddr,
     /// The bound of its queue, in items.
@@ -77,6 +82,7 @@ impl Session {
         let session = Self {
             jid: new.jid,
             account: new.account,
+            device: new.device,
             ip: new.ip,
             control: ControlSlot::default(),
             presence: Mutex::default(),
@@ -87,7 +93,7 @@ impl Session {
             carbons: AtomicBool::new(false),
             wants_roster: AtomicBool::new(false),
             wants_blocklist: AtomicBool::new(false),
-            heard_ms: AtomicI64::new(crate::clock::now_ms()),
+            heard_ms: AtomicI64::new(0),
             queue,
         };
         (Arc::new(session), Outbox::new(receiver))

@@ -39,7 +39,11 @@ pub struct TooManySessions;
 
 impl Sessions {
     /// Adds a session; one that held the same resource is taken out and given back.
-    pub fn insert(&self, session: &Arc<Session>, per_account_max: usize) -> Result<Option<Arc<Session>>, TooManySessions> {
+    pub fn insert(
+        &self,
+        session: &Arc<Session>,
+        per_account_max: usize,
+    ) -> Result<Option<Arc<Session>>, TooManySessions> {
         let mut shard = self.shard(session.account.localpart()).write();
         let resources = shard.entry(session.account.localpart().to_owned()).or_default();
         if let Some(held) = resources.iter_mut().find(|held| held.jid == session.jid) {
@@ -62,7 +66,13 @@ impl Sessions {
             }
         }
         drop(shard);
-        if let Some(id) = session.sm.lock().as_ref().and_then(|sm| sm.id) {
+        let id = session.sm.lock().as_ref().and_then(|sm| sm.id);
+        self.forget_resumable(id);
+    }
+
+    /// The session named `id` cannot be resumed any more.
+    pub fn forget_resumable(&self, id: Option<SmId>) {
+        if let Some(id) = id {
             self.resumable_shard(&id).lock().remove(&id);
         }
     }
@@ -96,6 +106,11 @@ impl Sessions {
     /// How many sessions there are.
     pub fn count(&self) -> usize {
         self.shards.iter().map(|shard| shard.read().values().map(|resources| resources.len()).sum::<usize>()).sum()
+    }
+
+    /// How many names there are by which a session could be resumed.
+    pub fn resumable_count(&self) -> usize {
+        self.resumable.iter().map(|shard| shard.lock().len()).sum()
     }
 
     #[expect(clippy::indexing_slicing, reason = "the index is taken modulo the number of shards")]

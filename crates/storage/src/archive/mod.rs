@@ -10,7 +10,7 @@ mod purge;
 
 use bytes::Bytes;
 
-use crate::{AccountId, ArchiveId, Db, Error, Row, Statement};
+use crate::{AccountId, ArchiveId, Db, Error, Queued, Row, Statement};
 
 pub use page::{Before, Filter, Page, Paging, With, page};
 pub use purge::{purge, purge_owner};
@@ -101,9 +101,30 @@ const TRANSIENT: &str = "\
 INSERT INTO transient (owner, id, peer, peer_resource, direction, stanza) VALUES (?, ?, ?, ?, ?, ?)";
 const UNDELIVERED: &str = "INSERT INTO undelivered (owner, id) VALUES (?, ?)";
 
+/// Messages that have their place among the writes.
+#[must_use = "whether they are stored is not known yet"]
+pub struct Appending(Option<Queued>);
+
+impl Appending {
+    /// Returns once they are durable. An id that its owner has already is a conflict.
+    pub async fn stored(self) -> Result<(), Error> {
+        match self.0 {
+            Some(queued) => queued.durable().await.map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
 /// Stores messages, all or none, and returns once they are durable. An id that
 /// its owner has already is a conflict.
 pub async fn append(db: &Db, entries: Vec<Entry>) -> Result<(), Error> {
+    queue(db, entries).await?.stored().await
+}
+
+/// The first half of [`append`]. What is queued later is seen no earlier: whoever
+/// gives ids in the order of the queue may read an archive on from its last id
+/// and miss nothing.
+pub async fn queue(db: &Db, entries: Vec<Entry>) -> Result<Appending, Error> {
     let mut batch = Vec::with_capacity(entries.len().saturating_mul(2));
     for entry in entries {
         let (owner, id) = (entry.owner, entry.id);
@@ -129,10 +150,9 @@ pub async fn append(db: &Db, entries: Vec<Entry>) -> Result<(), Error> {
         }
     }
     if batch.is_empty() {
-        return Ok(());
+        return Ok(Appending(None));
     }
-    db.write(batch).await?;
-    Ok(())
+    Ok(Appending(Some(db.queue(batch).await?)))
 }
 
 const EXISTS: &str = "SELECT 1 FROM archive WHERE owner = ? AND id = ?";

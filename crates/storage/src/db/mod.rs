@@ -2,7 +2,7 @@
 //! knows no aggregate.
 //!
 //! One thread writes and commits for everybody who waits (group commit), a few
-//! threads read. Both have bounded queues.
+//! threads read. Both have bounded queues. A simulation does without threads.
 
 mod error;
 mod queue;
@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 
 pub use error::Error;
 pub use row::{Outcome, Row};
+pub use sqlite::InlineOptions;
 pub use statement::{Statement, Value};
 pub use stats::{Stats, StatsSnapshot};
 
@@ -50,11 +51,33 @@ impl Default for Options {
     }
 }
 
+/// A batch that has its place among the writes.
+#[must_use = "whether it is stored is not known yet"]
+pub struct Queued {
+    answered: oneshot::Receiver<Result<Vec<Outcome>, Error>>,
+    driver: Arc<Driver>,
+}
+
+impl Queued {
+    /// Returns once the batch is durable: an outcome for each statement, in order.
+    pub async fn durable(self) -> Result<Vec<Outcome>, Error> {
+        if let Driver::Inline(driver) = &*self.driver {
+            driver.commit().await;
+        }
+        self.answered.await.map_err(|_| Error::Unavailable)?
+    }
+}
+
 /// An open database. Clones share it; when the last one goes, what is queued is
 /// still written, but only [`close`](Db::close) waits for that.
 #[derive(Clone)]
 pub struct Db {
-    driver: Arc<sqlite::Sqlite>,
+    driver: Arc<Driver>,
+}
+
+enum Driver {
+    Threads(sqlite::Sqlite),
+    Inline(sqlite::Inline),
 }
 
 impl Db {
@@ -69,10 +92,17 @@ impl Db {
                 let path = data_dir.join(rest.strip_prefix("//").unwrap_or(rest));
                 let driver = sqlite::Sqlite::open(&path, options)
                     .map_err(|cause| Error::Open { path: path.display().to_string(), cause: Box::new(cause) })?;
-                Ok(Self { driver: Arc::new(driver) })
+                Ok(Self { driver: Arc::new(Driver::Threads(driver)) })
             }
             other => Err(Error::Scheme { scheme: other.to_owned() }),
         }
+    }
+
+    /// An empty database in memory, without threads: statements run inside the
+    /// futures of their callers, which first let other tasks run for as long as
+    /// the seed says. For simulations, in a runtime whose timers are on.
+    pub fn open_inline(options: InlineOptions) -> Result<Self, Error> {
+        Ok(Self { driver: Arc::new(Driver::Inline(sqlite::Inline::open(options)?)) })
     }
 
     /// Runs a batch, all of it or nothing, and returns once it is durable: an
@@ -81,9 +111,15 @@ impl Db {
     /// Batches run in the order in which they were queued and share commits. A
     /// batch whose future is dropped may still be written.
     pub async fn write(&self, batch: Vec<Statement>) -> Result<Vec<Outcome>, Error> {
+        self.queue(batch).await?.durable().await
+    }
+
+    /// The first half of [`write`](Self::write): gives a batch its place among the writes. Waits only while the queue
+    /// is full.
+    pub async fn queue(&self, batch: Vec<Statement>) -> Result<Queued, Error> {
         let (answer, answered) = oneshot::channel();
-        self.driver.queue_write(batch, Some(answer)).await?;
-        answered.await.map_err(|_| Error::Unavailable)?
+        self.queue_write(batch, Some(answer)).await?;
+        Ok(Queued { answered, driver: Arc::clone(&self.driver) })
     }
 
     /// [`write`](Self::write) for one statement.
@@ -96,7 +132,7 @@ impl Db {
     /// for at most [`SUBMITTED_HELD_MAX`](limits::SUBMITTED_HELD_MAX), and its
     /// failure is logged. Waits only while the queue is full.
     pub async fn submit(&self, batch: Vec<Statement>) -> Result<(), Error> {
-        self.driver.queue_write(batch, None).await
+        self.queue_write(batch, None).await
     }
 
     /// Returns once everything queued so far, submitted batches too, is durable
@@ -109,7 +145,10 @@ impl Db {
     /// write that was awaited before.
     pub async fn query(&self, statement: Statement) -> Result<Vec<Row>, Error> {
         let (answer, answered) = oneshot::channel();
-        self.driver.queue_query(statement, answer).await?;
+        match &*self.driver {
+            Driver::Threads(driver) => driver.queue_query(statement, answer).await?,
+            Driver::Inline(driver) => driver.queue_query(statement, answer).await?,
+        }
         answered.await.map_err(|_| Error::Unavailable)?
     }
 
@@ -120,15 +159,40 @@ impl Db {
 
     /// What the writer did so far.
     pub fn stats(&self) -> &Stats {
-        self.driver.stats()
+        match &*self.driver {
+            Driver::Threads(driver) => driver.stats(),
+            Driver::Inline(driver) => driver.stats(),
+        }
     }
 
     /// Writes what is queued, checkpoints and ends the threads. Whoever calls
     /// later, on any clone, gets [`Error::Unavailable`].
     pub async fn close(&self) {
+        match &*self.driver {
+            Driver::Threads(driver) => driver.stop(),
+            Driver::Inline(driver) => return driver.close(),
+        }
         let driver = Arc::clone(&self.driver);
-        driver.stop();
         // Joining blocks; a join that fails is a thread that panicked, and gone.
         let _ = tokio::task::spawn_blocking(move || driver.join()).await;
+    }
+
+    async fn queue_write(
+        &self,
+        batch: Vec<Statement>,
+        answer: Option<oneshot::Sender<Result<Vec<Outcome>, Error>>>,
+    ) -> Result<(), Error> {
+        match &*self.driver {
+            Driver::Threads(driver) => driver.queue_write(batch, answer).await,
+            Driver::Inline(driver) => driver.queue_write(batch, answer),
+        }
+    }
+}
+
+impl Driver {
+    fn join(&self) {
+        if let Self::Threads(driver) = self {
+            driver.join();
+        }
     }
 }

@@ -65,6 +65,8 @@ async fn owned_rows(db: &Db) -> i64 {
         "SELECT COUNT(*) FROM blocklist",
         "SELECT COUNT(*) FROM private_xml",
         "SELECT COUNT(*) FROM vcards",
+        "SELECT COUNT(*) FROM devices",
+        "SELECT COUNT(*) FROM device_tokens",
     ] {
         total += db.query_one(Statement::new(sql, [])).await.unwrap().unwrap().int().unwrap();
     }
@@ -88,6 +90,7 @@ async fn furnish(db: &Db, owner: storage::AccountId) {
     let element = private_xml::PrivateXml { namespace: "a".into(), name: "b".into(), xml: "<b xmlns='a'/>".into() };
     private_xml::store(db, owner, vec![element]).await.unwrap();
     vcards::store(db, owner, vcards::Vcard { xml: "<vCard/>".into(), photo_sha1: None }).await.unwrap();
+    crate::devices::furnish(db, owner).await;
 }
 
 pub async fn a_deleted_account_leaves_nothing_behind(db: Db) {

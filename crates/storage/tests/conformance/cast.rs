@@ -2,19 +2,23 @@
 
 use bytes::Bytes;
 use storage::{
-    AccountId, ArchiveId, Db, Options,
+    AccountId, ArchiveId, Db, InlineOptions, Options,
     accounts::{self, Credentials, ScramKeys},
     archive::{Direction, Entry},
 };
 
 pub struct Backend {
     pub db: Db,
-    _dir: tempfile::TempDir,
+    _dir: Option<tempfile::TempDir>,
 }
 
 pub fn sqlite() -> Backend {
     let dir = tempfile::tempdir().unwrap();
-    Backend { db: Db::open("sqlite:whimbrel.db", dir.path(), &Options::default()).unwrap(), _dir: dir }
+    Backend { db: Db::open("sqlite:whimbrel.db", dir.path(), &Options::default()).unwrap(), _dir: Some(dir) }
+}
+
+pub fn inline() -> Backend {
+    Backend { db: Db::open_inline(InlineOptions { seed: 7, ..InlineOptions::default() }).unwrap(), _dir: None }
 }
 
 pub fn credentials(seed: u8) -> Credentials {

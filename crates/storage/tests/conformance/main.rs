@@ -1,10 +1,11 @@
 //! What every database must do: each story takes a fresh `Db`, and runs on each
-//! backend. Another database is another `stories!` line.
+//! backend. Another database is another line at the end.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
 
 mod accounts;
 mod archive;
 mod cast;
+mod devices;
 mod paging;
 mod profiles;
 mod roster;
@@ -26,58 +27,73 @@ macro_rules! stories {
     };
 }
 
-stories! { sqlite:
-    waist {
-        a_query_sees_every_awaited_write,
-        a_batch_is_stored_as_a_whole_or_not_at_all,
-        a_failing_batch_hurts_no_neighbour,
-        many_writers_share_few_commits,
-        a_submitted_batch_keeps_its_place_and_comes_with_the_next_write,
-        a_submitted_batch_is_written_even_if_nobody_writes_after_it,
-        a_statement_returns_what_it_wrote,
-        a_mistaken_statement_is_an_error_and_nothing_else,
-        after_close_everything_is_unavailable,
-    }
-    accounts {
-        a_localpart_belongs_to_one_account,
-        credentials_can_be_replaced,
-        a_disabled_account_is_still_there,
-        accounts_are_listed_page_by_page,
-        last_seen_is_remembered,
-        a_deleted_account_leaves_nothing_behind,
-        an_interrupted_deletion_is_finished_later,
-    }
-    roster {
-        an_item_comes_back_as_it_was_stored,
-        each_change_takes_the_next_version,
-        a_client_learns_what_changed_since_its_version,
-        a_pending_request_is_not_shown_to_clients,
-        a_version_that_is_too_old_or_unknown_needs_the_whole_roster,
-        a_removed_item_that_comes_back_is_a_change_again,
-        an_account_that_is_gone_gets_no_items,
-    }
-    archive {
-        each_owner_has_a_copy_of_its_own,
-        an_id_is_stored_once_per_owner,
-        metadata_names_both_ends,
-        a_query_that_names_an_unknown_message_finds_nothing,
-        messages_are_fetched_by_their_ids,
-        purging_spares_what_is_young_or_undelivered,
-        an_owner_can_purge_everything_in_steps,
-    }
-    paging {
-        every_page_is_what_a_plain_list_would_give,
-    }
-    undelivered {
-        messages_wait_in_order_until_cleared,
-        a_transient_message_is_gone_once_delivered,
-        reading_the_archive_clears_only_what_is_in_it,
-        an_archived_message_stays_after_delivery,
-    }
-    profiles {
-        archive_preferences_are_replaced_as_a_whole,
-        the_blocklist_grows_shrinks_and_clears,
-        private_xml_is_kept_by_name_and_namespace,
-        a_vcard_has_one_photo,
-    }
+macro_rules! every_story {
+    ($backend:ident) => {
+        stories! { $backend:
+            waist {
+                a_query_sees_every_awaited_write,
+                a_batch_is_stored_as_a_whole_or_not_at_all,
+                a_failing_batch_hurts_no_neighbour,
+                many_writers_share_few_commits,
+                a_submitted_batch_keeps_its_place_and_comes_with_the_next_write,
+                a_submitted_batch_is_written_even_if_nobody_writes_after_it,
+                a_statement_returns_what_it_wrote,
+                a_mistaken_statement_is_an_error_and_nothing_else,
+                after_close_everything_is_unavailable,
+            }
+            accounts {
+                a_localpart_belongs_to_one_account,
+                credentials_can_be_replaced,
+                a_disabled_account_is_still_there,
+                accounts_are_listed_page_by_page,
+                last_seen_is_remembered,
+                a_deleted_account_leaves_nothing_behind,
+                an_interrupted_deletion_is_finished_later,
+            }
+            roster {
+                an_item_comes_back_as_it_was_stored,
+                each_change_takes_the_next_version,
+                a_client_learns_what_changed_since_its_version,
+                a_pending_request_is_not_shown_to_clients,
+                a_version_that_is_too_old_or_unknown_needs_the_whole_roster,
+                a_removed_item_that_comes_back_is_a_change_again,
+                an_account_that_is_gone_gets_no_items,
+            }
+            archive {
+                each_owner_has_a_copy_of_its_own,
+                an_id_is_stored_once_per_owner,
+                metadata_names_both_ends,
+                a_query_that_names_an_unknown_message_finds_nothing,
+                messages_are_fetched_by_their_ids,
+                purging_spares_what_is_young_or_undelivered,
+                an_owner_can_purge_everything_in_steps,
+            }
+            paging {
+                every_page_is_what_a_plain_list_would_give,
+            }
+            undelivered {
+                messages_wait_in_order_until_cleared,
+                a_transient_message_is_gone_once_delivered,
+                reading_the_archive_clears_only_what_is_in_it,
+                an_archived_message_stays_after_delivery,
+            }
+            devices {
+                a_device_is_seen_again_under_its_id,
+                the_device_unseen_for_longest_makes_room,
+                a_used_token_ends_those_before_it,
+                a_count_is_taken_once_and_only_upwards,
+                a_revoked_device_is_gone_with_its_tokens,
+                a_new_password_ends_every_token,
+            }
+            profiles {
+                archive_preferences_are_replaced_as_a_whole,
+                the_blocklist_grows_shrinks_and_clears,
+                private_xml_is_kept_by_name_and_namespace,
+                a_vcard_has_one_photo,
+            }
+        }
+    };
 }
+
+every_story!(sqlite);
+every_story!(inline);

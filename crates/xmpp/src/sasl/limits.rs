@@ -29,3 +29,6 @@ pub const NONCE_BYTES: usize = 18;
 
 /// Bytes of salt for newly set passwords, and of the salts made up for unknown accounts.
 pub const SALT_BYTES: usize = 16;
+
+/// Longest name of a client's software, and of its device, in bytes; more is cut off (XEP-0388).
+pub const USER_AGENT_TEXT_BYTES_MAX: usize = 100;

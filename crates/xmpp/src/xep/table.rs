@@ -88,8 +88,21 @@ pub const SUPPORTED: &[Xep] = &[
     xep(352, "Client State Indication", "1.0.0"),
     Xep { account_features: &[ns::STANZA_ID], ..xep(359, "Unique and Stable Stanza IDs", "0.7.0") },
     Xep { note: "direct TLS", ..xep(368, "SRV records for XMPP over TLS", "1.1.0") },
+    xep(386, "Bind 2", "1.1.0"),
+    Xep { note: "without tasks", ..xep(388, "Extensible SASL Profile", "1.0.4") },
     xep(440, "SASL Channel-Binding Type Capability", "1.0.0"),
     xep(441, "Message Archive Management Preferences", "0.2.0"),
     xep(474, "SASL SCRAM Downgrade Protection", "0.5.0"),
     xep(478, "Stream Limits Advertisement", "0.2.0"),
+    Xep {
+        note: "HT-SHA-256-EXPR, -ENDP and -NONE; no TLS early data",
+        ..xep(484, "Fast Authentication Streamlining Tokens", "0.2.0")
+    },
+    Xep {
+        status: Status::Partial,
+        note: "clients that name themselves by a user-agent id (XEP-0388)",
+        account_features: &[ns::CLIENT_ACCESS],
+        ..xep(494, "Client Access Management", "0.1.0")
+    },
+    xep(509, "Initial Authentication Pipelining", "0.2.0"),
 ];

@@ -20,7 +20,8 @@ use super::tag::{self, StartTag};
 /// One complete part of a stream.
 #[derive(Clone, Debug)]
 pub enum Frame {
-    /// The stream header.
+    /// The stream header. One that comes again within the stream is told too; it changes nothing, and the stream should
+    /// be ended (RFC 6120 §4.9.3.1).
     Open(StreamHeader),
     /// A first-level element: a stanza, or one of stream negotiation.
     Element(Element),
@@ -170,6 +171,11 @@ impl Scanner {
             if let (Token::End(span), true) = (token, self.outline.is_empty()) {
                 return self.close(input, span);
             }
+            if let (Token::Start(span), true) = (token, self.outline.is_empty())
+                && *tag.name.whole().of(input) == *self.root
+            {
+                return self.header_again(input, &tag, span);
+            }
             if !self.outline.take(input, token, &tag, &self.scope, &self.limits)? {
                 continue;
             }
@@ -180,6 +186,13 @@ impl Scanner {
             return Ok(Some(Frame::Element(Element::new(bytes, Arc::clone(&self.scope), shape))));
         }
         Ok(None)
+    }
+
+    /// A stream header within the stream: told as what it is, since as an element it would never end.
+    fn header_again(&mut self, input: &mut BytesMut, tag: &StartTag, span: Span) -> Result<Option<Frame>, XmlError> {
+        let opened = header::read(input, tag, &self.limits)?;
+        self.consume(input, span.range().end);
+        Ok(Some(Frame::Open(opened.header)))
     }
 
     fn close(&mut self, input: &mut BytesMut, span: Span) -> Result<Option<Frame>, XmlError> {

@@ -1,14 +1,16 @@
 //! The accounts of a configuration, for commands: opens the database, waits for each answer.
 
-use jid::NodePart;
+use jid::{BareJid, NodePart};
 use storage::accounts::Account;
-use storage::{Db, Options, accounts};
+use storage::devices::{self, Device};
+use storage::{Db, DeviceId, Options, accounts};
 use tokio::runtime::Runtime;
 use xmpp::sasl::Password;
 
 use crate::cli::init::private_dir;
 use crate::cli::output::Failure;
 use crate::config::Config;
+use crate::host::Host;
 use crate::{clock, provisioning};
 
 /// Accounts read at a time when all are listed.
@@ -61,9 +63,20 @@ impl Accounts {
         self.still_there(set, account)
     }
 
-    pub(super) fn delete(&self, account: &Account) -> Result<(), Failure> {
-        let deleted = self.runtime.block_on(accounts::delete(&self.db, account.id))?;
-        self.still_there(deleted, account)
+    /// Deletes an account while no server runs.
+    pub(super) fn delete(&self, config: &Config, localpart: &NodePart) -> Result<(), Failure> {
+        let host = Host::new(config.clone(), self.db.clone(), None, [0; 32]);
+        let jid = BareJid::from_parts(Some(localpart), host.domain.domain());
+        Ok(self.runtime.block_on(provisioning::delete(&host, &jid, None))?)
+    }
+
+    pub(super) fn devices(&self, account: &Account) -> Result<Vec<Device>, Failure> {
+        Ok(self.runtime.block_on(devices::list(&self.db, account.id, clock::now_ms()))?)
+    }
+
+    /// False when there is no such device.
+    pub(super) fn revoke(&self, account: &Account, device: DeviceId) -> Result<bool, Failure> {
+        Ok(self.runtime.block_on(devices::revoke(&self.db, account.id, device))?)
     }
 
     pub(super) fn for_each(&self, each: impl FnMut(&Account)) -> Result<(), Failure> {

@@ -2,6 +2,7 @@
 //! running server is told over its control socket.
 
 mod accounts;
+mod devices;
 
 use clap::{Args, Subcommand};
 use jid::{DomainRef, NodePart};
@@ -31,6 +32,9 @@ pub(super) enum UserCommand {
     List(ConfigArg),
     /// Show what is known of an account
     Show(Named),
+    /// List the devices of an account, and take their access away
+    #[command(subcommand)]
+    Devices(devices::DevicesCommand),
 }
 
 #[derive(Debug, Args)]
@@ -86,6 +90,7 @@ pub(super) fn user(command: UserCommand) -> Result<(), Failure> {
             say(format_args!("deleted {localpart}@{}", config.server.domain));
         }
         UserCommand::List(arg) => list(&Config::load(&arg.config)?)?,
+        UserCommand::Devices(command) => devices::devices(&command)?,
         UserCommand::Show(named) => {
             let (config, localpart) = named.resolve()?;
             show(&config, &localpart)?;
@@ -112,12 +117,13 @@ fn add(config: &Config, localpart: &NodePart, password: &Password) -> Result<(),
 
 fn delete(config: &Config, localpart: &NodePart) -> Result<(), Failure> {
     let accounts = Accounts::open(config)?;
-    let account = accounts.expect(localpart)?;
-    // Its sessions end and cannot come back before its rows go.
-    accounts.set_disabled(&account, true)?;
-    tell(config, Event::AccountDisabled(localpart.clone()))?;
-    accounts.delete(&account)?;
-    tell(config, Event::AccountDeleted(localpart.clone()))
+    accounts.expect(localpart)?;
+    // A running server does it itself: it knows who is to be told.
+    match control::tell(&config.server.data_dir, &Event::DeleteAccount(localpart.clone())) {
+        Ok(Told::Done) => Ok(()),
+        Ok(Told::NotRunning) => accounts.delete(config, localpart),
+        Err(problem) => Err(Failure::new(format!("nothing was deleted: {problem}"))),
+    }
 }
 
 fn list(config: &Config) -> Result<(), Failure> {

@@ -1,7 +1,10 @@
 //! XEP-0050 Ad-Hoc Commands of the server's own JID: finding them, running them in one step or with a form between.
-//! The commands there are, those of service administration, are in `admin/`, a profile of this one.
+//! The commands there are, those of service administration, are in `admin/`, a profile of this one; those about one's
+//! own devices in `devices.rs`.
 
 mod admin;
+mod command;
+mod devices;
 mod sessions;
 
 use minidom::Element;
@@ -10,10 +13,10 @@ use xmpp::error::{Condition, ErrorType, StanzaError};
 use xmpp::ns;
 use xmpp::xep::data_form::Submission;
 
-use admin::Command;
 use super::{Reply, Request};
-use crate::{c2s, clock};
+use crate::c2s;
 
+use command::{Asker, Command};
 pub use sessions::Commands;
 
 /// Whether a disco query is about the list of commands, or about one of them.
@@ -28,14 +31,14 @@ pub fn is_about_commands(payload: &Element) -> bool {
 pub async fn disco(request: &Request<'_>) -> Reply {
     request.only_get()?;
     let node = request.payload.attr("node").ok_or(Condition::ItemNotFound)?;
-    let allowed = request.host.is_admin(&request.from.to_bare());
+    let asker = Asker::of(request);
     let about_items = request.payload.is("query", ns::DISCO_ITEMS);
     let answer = match Command::by_node(node) {
-        Some(_) if !allowed => return Err(Condition::Forbidden.into()),
+        Some(command) if !command.is_for(asker) => return Err(Condition::Forbidden.into()),
         // A command has no items of its own.
         Some(_) if about_items => Xml::new("query", ns::DISCO_ITEMS).attr("node", node),
         Some(command) => info(node, "command-node", command.name()),
-        None if about_items => items(request, allowed),
+        None if about_items => items(request, asker),
         None => info(node, "command-list", "Commands"),
     };
     Ok(answer.to_string())
@@ -49,9 +52,8 @@ fn info(node: &str, kind: &str, name: &str) -> Xml {
         .children(features)
 }
 
-fn items(request: &Request<'_>, allowed: bool) -> Xml {
-    let commands = if allowed { Command::ALL } else { &[] };
-    let items = commands.iter().map(|command| {
+fn items(request: &Request<'_>, asker: Asker) -> Xml {
+    let items = Command::all().filter(|command| command.is_for(asker)).map(|command| {
         Xml::bare("item")
             .attr("jid", request.host.domain.as_str())
             .attr("node", command.node())
@@ -72,25 +74,26 @@ pub async fn handle(request: &Request<'_>) -> Reply {
         return Err(command_error(Condition::BadRequest, "bad-locale"));
     }
     let node = request.payload.attr("node").ok_or(Condition::BadRequest)?;
-    let command = permitted(node, request.host.is_admin(&request.from.to_bare()))?;
+    let command = permitted(node, Asker::of(request))?;
     let commands = &request.host.commands;
     let session = request.payload.attr("sessionid");
     let step = decide(request.payload.attr("action"), session.is_some())?;
     let id = match session {
         Some(id) => {
-            commands.check(id, request.from, node, clock::now_ms())?;
+            commands.check(id, request.from, node, request.host.clock.now_ms())?;
             id.to_owned()
         }
         None => commands.new_id(request.from, node, &c2s::random_id()),
     };
     let answer = Xml::new("command", ns::COMMANDS).attr("node", node).attr("sessionid", &id).attr("xml:lang", "en");
-    let answer = match (step, command.form()) {
+    let form = if step == Step::Begin { command.form(request).await? } else { None };
+    let answer = match (step, form) {
         (Step::Cancel, _) => {
             commands.end(&id);
             answer.attr("status", "canceled")
         }
         (Step::Begin, Some(form)) => {
-            commands.begin(&id, request.from, clock::now_ms());
+            commands.begin(&id, request.from, request.host.clock.now_ms());
             let actions = Xml::bare("actions").attr("execute", "complete").child(Xml::bare("complete"));
             answer.attr("status", "executing").child(actions).child(form)
         }
@@ -107,14 +110,14 @@ pub async fn handle(request: &Request<'_>) -> Reply {
 }
 
 /// The command of that node, when the asker may use it.
-fn permitted(node: &str, is_admin: bool) -> Result<Command, StanzaError> {
+fn permitted(node: &str, asker: Asker) -> Result<Command, StanzaError> {
     let forbidden = || StanzaError::new(Condition::Forbidden).of_type(ErrorType::Cancel);
     match Command::by_node(node) {
-        Some(command) if is_admin => Ok(command),
+        Some(command) if command.is_for(asker) => Ok(command),
         Some(_) => Err(forbidden()),
         // XEP-0133 §5: a command that exists, and not here.
         None if node.strip_prefix(ns::ADMIN).is_some_and(|rest| rest.starts_with('#')) => {
-            Err(if is_admin { Condition::FeatureNotImplemented.into() } else { forbidden() })
+            Err(if asker.is_admin { Condition::FeatureNotImplemented.into() } else { forbidden() })
         }
         None => Err(Condition::ItemNotFound.into()),
     }
@@ -178,9 +181,13 @@ mod tests {
 
     #[test]
     fn only_administrators_are_told_what_there_is() {
-        let condition = |node: &str, is_admin| permitted(node, is_admin).unwrap_err().condition;
+        let asker = |is_admin| Asker { is_admin, is_user: true };
+        let condition = |node: &str, is_admin| permitted(node, asker(is_admin)).unwrap_err().condition;
         let add_user = "http://jabber.org/protocol/admin#add-user";
-        assert!(permitted(add_user, true).is_ok());
+        assert!(permitted(add_user, asker(true)).is_ok());
+        assert!(permitted("list-devices", asker(false)).is_ok());
+        let component = Asker { is_admin: false, is_user: false };
+        assert_eq!(permitted("list-devices", component).unwrap_err().condition, Condition::Forbidden);
         assert_eq!(condition(add_user, false), Condition::Forbidden);
         assert_eq!(condition("http://jabber.org/protocol/admin#shutdown", true), Condition::FeatureNotImplemented);
         assert_eq!(condition("http://jabber.org/protocol/admin#shutdown", false), Condition::Forbidden);

@@ -51,16 +51,19 @@ pub async fn handle(request: &Request<'_>) -> Reply {
 /// The ends of the archive (XEP-0313 §5).
 async fn metadata(request: &Request<'_>) -> Reply {
     let account = &request.own_session()?.account;
-    let ends = archive::metadata(&request.host.db, account.id).await?;
+    Ok(metadata_xml(archive::metadata(&request.host.db, account.id).await?).to_string())
+}
+
+/// The `<metadata/>` of an archive with those ends; None: it is empty.
+pub fn metadata_xml(ends: Option<(storage::ArchiveId, storage::ArchiveId)>) -> Xml {
     let end = |name, id: storage::ArchiveId| {
         Xml::bare(name).attr("id", id.to_string()).attr("timestamp", clock::xmpp_time(id.at_ms()))
     };
     let metadata = Xml::new("metadata", ns::MAM);
-    Ok(match ends {
+    match ends {
         Some((first, last)) => metadata.child(end("start", first)).child(end("end", last)),
         None => metadata,
     }
-    .to_string())
 }
 
 /// The fields a query may have (XEP-0313 §4.1.5).
@@ -73,9 +76,8 @@ fn form() -> Xml {
         field("before-id", "text-single"),
         field("after-id", "text-single"),
         // XEP-0313 §4.1.5: the ids there are cannot be listed, so the list is open.
-        field("ids", "list-multi").child(
-            Xml::new("validate", ns::DATA_VALIDATE).attr("datatype", "xs:string").child(Xml::bare("open")),
-        ),
+        field("ids", "list-multi")
+            .child(Xml::new("validate", ns::DATA_VALIDATE).attr("datatype", "xs:string").child(Xml::bare("open"))),
     ];
     Xml::new("query", ns::MAM).child(data_form::form(ns::MAM, None, None, fields))
 }

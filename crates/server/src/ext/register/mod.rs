@@ -15,7 +15,6 @@ use xmpp::sasl::Password;
 use xmpp::stanza::{IqType, Kind, Stanza};
 
 use super::{Reply, Request};
-use crate::clock;
 use crate::host::Host;
 use crate::provisioning;
 use crate::sessions::Session;
@@ -62,7 +61,7 @@ async fn create(host: &Host, ip: IpAddr, jid: &BareJid, password: Password) -> R
     if provisioning::stored(host, jid).await.is_ok() {
         return Err(provisioning::Error::Exists.into());
     }
-    if !host.registrations.admit(ip, clock::now_ms()) {
+    if !host.registrations.admit(ip, host.clock.now_ms()) {
         let text = "too many accounts were created from this address: wait an hour";
         return Err(StanzaError::with_text(Condition::ResourceConstraint, text));
     }

@@ -1,6 +1,7 @@
-//! SQLite: one writer thread, a few reader threads, write-ahead log.
+//! SQLite: one writer thread, a few reader threads, write-ahead log; [`inline`] for simulations has none of them.
 
 mod execute;
+mod inline;
 mod open;
 mod readers;
 mod writer;
@@ -11,6 +12,9 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::{Error, Options, Outcome, Row, Statement, Stats, queue::Queue};
+
+pub(super) use inline::Inline;
+pub use inline::InlineOptions;
 
 pub(super) struct Sqlite {
     writes: Arc<Queue<writer::Job>>,

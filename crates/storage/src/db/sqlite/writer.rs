@@ -66,7 +66,8 @@ impl Writer {
         group
     }
 
-    fn commit(&self, group: Vec<Job>) {
+    /// Commits once for all and answers each.
+    pub(super) fn commit(&self, group: Vec<Job>) {
         let started = Instant::now();
         match self.run_group(&group) {
             Ok(results) => {

@@ -1,14 +1,17 @@
 //! How the scanner behaves, told as stories, and compared with another parser.
 
 mod chunks;
+mod compare;
 mod elements;
 mod oracle;
+mod pieces;
 mod refused;
 mod streams;
 
 use bytes::BytesMut;
 
-use super::{Element, Frame, Limits, Scanner, XmlError};
+use super::{Element, Frame, Limits, Scanner, XmlError, escaped};
+use crate::ns;
 
 const HEADER: &str = "<stream:stream xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' \
                       to='example.org' version='1.0'>";

@@ -75,6 +75,14 @@ fn a_restart_within_a_stanza_forgets_it() {
 }
 
 #[test]
+fn a_second_header_is_seen_at_once_and_its_name_means_nothing_deeper_down() {
+    let again = HEADER.to_owned() + HEADER;
+    assert!(matches!(&frames_of(again.as_bytes()).unwrap()[..], [Frame::Open(_), Frame::Open(_)]));
+    let deeper = format!("{HEADER}<message><stream:stream/></message>");
+    assert!(matches!(&frames_of(deeper.as_bytes()).unwrap()[..], [Frame::Open(_), Frame::Element(_)]));
+}
+
+#[test]
 fn an_error_is_final() {
     let (mut scanner, mut input) = stream_of(format!("{HEADER}<a></b>").as_bytes());
     assert!(matches!(scanner.next(&mut input), Ok(Some(Frame::Open(_)))));

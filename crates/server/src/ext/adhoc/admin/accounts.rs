@@ -8,8 +8,8 @@ use xmpp::build::Xml;
 use xmpp::error::{Condition, StanzaError};
 use xmpp::xep::data_form::{self, Submission};
 
-use crate::ext::Request;
 use super::form;
+use crate::ext::Request;
 use crate::host::Host;
 use crate::provisioning;
 

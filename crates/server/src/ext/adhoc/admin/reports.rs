@@ -35,7 +35,7 @@ pub(super) async fn last_login(host: &Host, form: &Submission) -> Result<Xml, St
     for jid in &jids {
         let account = provisioning::stored(host, jid).await?;
         let online = !host.sessions.of(&account.localpart).is_empty();
-        let at_ms = if online { Some(clock::now_ms()) } else { account.last_seen.map(|seen| seen.at_ms) };
+        let at_ms = if online { Some(host.clock.now_ms()) } else { account.last_seen.map(|seen| seen.at_ms) };
         times.push(at_ms.map(clock::xmpp_time).unwrap_or_default());
     }
     let jids = jids.iter().map(|jid| jid.as_str());
@@ -88,7 +88,7 @@ pub(super) fn online_num(host: &Host) -> Xml {
 }
 
 pub(super) fn active_num(host: &Host) -> Xml {
-    let since_ms = clock::now_ms() - ACTIVE_MS;
+    let since_ms = host.clock.now_ms() - ACTIVE_MS;
     let count = users(&host.sessions.all(), |session| session.heard_ms.load(Ordering::Relaxed) >= since_ms).len();
     number("activeusersnum", "The number of active users", count)
 }
