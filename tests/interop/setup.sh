@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# Installs what the interop tests drive: system packages, a Python environment and node modules.
+# May run again at any time and is quick when nothing is missing.
+set -euo pipefail
+
+here=$(cd "$(dirname "$0")" && pwd)
+cache=$(cd "$here/../.." && pwd)/.cache/interop
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
+}
+
+missing=()
+want() { # want COMMAND PACKAGE...
+  command -v "$1" >/dev/null || missing+=("${@:2}")
+}
+want python3 python3
+want node nodejs npm
+want npm npm
+want profanity profanity
+want tmux tmux
+python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "installing ${missing[*]}"
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
+  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+
+mkdir -p "$cache"
+
+stamp=$cache/venv/requirements.txt
+if ! cmp -s "$here/requirements.txt" "$stamp"; then
+  echo "making the Python environment"
+  rm -rf "$cache/venv"
+  python3 -m venv "$cache/venv"
+  "$cache/venv/bin/pip" install --quiet --disable-pip-version-check -r "$here/requirements.txt"
+  cp "$here/requirements.txt" "$stamp"
+fi
+
+stamp=$cache/node/installed.json
+if ! cmp -s "$here/package-lock.json" "$stamp"; then
+  echo "installing the node modules"
+  rm -rf "$cache/node"
+  mkdir -p "$cache/node"
+  cp "$here/package.json" "$here/package-lock.json" "$cache/node/"
+  (cd "$cache/node" && npm ci --no-audit --no-fund --ignore-scripts --silent)
+  cp "$here/package-lock.json" "$stamp"
+fi

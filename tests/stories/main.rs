@@ -1,0 +1,5 @@
+//! What a script cannot tell: servers that end, start again and crash, and streams that never begin.
+
+mod lifecycle;
+mod one_round_trip;
+mod streams;
