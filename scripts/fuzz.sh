@@ -1,0 +1,63 @@
+#!/bin/sh
+# Runs the fuzz targets, as many at once as there are cores, and fails when one finds something: its input is then in
+# fuzz/artifacts/TARGET. Where libFuzzer cannot be built, the same targets run over changed inputs of their corpus.
+#
+#   scripts/fuzz.sh SECS [TARGET...]   each target SECS long; all targets by default
+#   scripts/fuzz.sh merge [TARGET...]  takes into fuzz/corpus what earlier runs found and no seed covers
+set -eu
+
+cd "$(dirname "$0")/../fuzz"
+PATH="$HOME/.cargo/bin:$PATH"
+mode=$1
+shift
+targets=${*:-$(sed -n 's|^path = "fuzz_targets/\(.*\)\.rs"$|\1|p' Cargo.toml)}
+
+../scripts/setup.sh
+# libFuzzer is C++.
+if ! ../scripts/need.sh c++ g++; then
+    [ "$mode" != merge ] || { echo "fuzz: merging needs libFuzzer" >&2; exit 1; }
+    echo "fuzz: no libFuzzer here, changing inputs at random instead"
+    # shellcheck disable=SC2086 # a list of words
+    FUZZ_SECS=$mode exec cargo test --release --package fuzz-targets --test mutations -- --nocapture --exact $targets
+fi
+
+# What `cargo fuzz build --sanitizer none` passes too. These flags are stable; a sanitizer would need nightly, and find
+# little in code without `unsafe`.
+flags="--cfg fuzzing -Cdebug-assertions -Cpasses=sancov-module"
+for option in level=4 inline-8bit-counters pc-table trace-compares; do
+    flags="$flags -Cllvm-args=-sanitizer-coverage-$option"
+done
+# With --target the flags are not for build scripts and macros.
+triple=$(rustc -vV | sed -n 's/^host: //p')
+RUSTFLAGS="$flags" cargo build --release --target "$triple"
+binaries="${CARGO_TARGET_DIR:-target}/$triple/release"
+
+for target in $targets; do
+    mkdir -p "artifacts/$target" "found/$target" "corpus/$target"
+    if [ "$mode" = merge ]; then
+        "$binaries/$target" -merge=1 "corpus/$target" "found/$target" 2>&1 | tail -n 1
+    fi
+done
+[ "$mode" != merge ] || exit 0
+
+# One target: its name, then whether it held. What it said is shown when it did not.
+export binaries mode
+run='
+    target=$1
+    case $target in
+        config | jid | sasl_*) words="" ;;
+        *) words="-dict=xml.dict" ;;
+    esac
+    log="artifacts/$target/log"
+    if "$binaries/$target" -max_total_time="$mode" -max_len=4096 -timeout=10 -rss_limit_mb=2048 $words \
+        -print_final_stats=1 -artifact_prefix="artifacts/$target/" "found/$target" "corpus/$target" >"$log" 2>&1
+    then
+        echo "fuzz: $target held for $(sed -n "s/^stat::number_of_executed_units: *//p" "$log") inputs"
+    else
+        echo "fuzz: $target FAILED"
+        tail -n 40 "$log"
+        exit 1
+    fi
+'
+# shellcheck disable=SC2086 # a list of words
+printf '%s\n' $targets | xargs -P "$(nproc)" -I '{}' sh -c "$run" run '{}'
