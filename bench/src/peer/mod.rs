@@ -1,0 +1,159 @@
+//! The servers that are compared: each started on loopback from a folder of its own, with the same certificate, the
+//! archive and stream management on, and no rate limits.
+
+mod ejabberd;
+mod floor;
+mod prosody;
+mod whimbreld;
+
+use std::fmt;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+use crate::client::Target;
+use crate::process::Server;
+
+/// How long a server may take to listen.
+const START_DEADLINE: Duration = Duration::from_secs(60);
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Peer {
+    /// Ours.
+    Whimbrel,
+    /// From Debian's package.
+    Ejabberd,
+    /// From Debian's package.
+    Prosody,
+    /// The bench's own relay.
+    Floor,
+}
+
+/// How ours is configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Retention {
+    /// Everything is archived, as with the other servers.
+    Forever,
+    /// Nothing remains once it was delivered.
+    UntilDelivered,
+}
+
+impl Peer {
+    /// Whether it speaks XMPP.
+    pub fn is_server(self) -> bool {
+        self != Self::Floor
+    }
+
+    /// The version that is installed.
+    ///
+    /// # Errors
+    /// Names the command that installs it when it is missing.
+    pub fn version(self) -> Result<String> {
+        match self {
+            Self::Whimbrel => Ok(format!("Whimbrel {}", env!("CARGO_PKG_VERSION"))),
+            Self::Ejabberd => debian_version("ejabberd").map(|version| format!("ejabberd {version}")),
+            Self::Prosody => debian_version("prosody").map(|version| format!("Prosody {version}")),
+            Self::Floor => Ok(String::from("a bare relay")),
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Whimbrel => "Whimbrel",
+            Self::Ejabberd => "ejabberd",
+            Self::Prosody => "Prosody",
+            Self::Floor => "floor",
+        })
+    }
+}
+
+/// A peer that listens.
+pub struct Running {
+    /// Which one.
+    pub peer: Peer,
+    /// Its processes.
+    pub server: Server,
+    tcp: SocketAddr,
+    tls: SocketAddr,
+}
+
+impl Running {
+    /// How clients reach it.
+    pub fn target(&self, tls: bool) -> Target {
+        Target { address: if tls { self.tls } else { self.tcp }, tls, source: None }
+    }
+}
+
+/// What a peer is started with.
+struct Setup<'a> {
+    dir: &'a Path,
+    cert: PathBuf,
+    key: PathBuf,
+    tcp: SocketAddr,
+    tls: SocketAddr,
+    retention: Retention,
+}
+
+/// Starts a peer whose state is in `dir`, and waits until it listens. `dir` is made on the first start.
+pub async fn start(peer: Peer, dir: &Path, retention: Retention) -> Result<Running> {
+    fs::create_dir_all(dir)?;
+    let (cert, key) = certificate(dir)?;
+    let setup = Setup { dir, cert, key, tcp: free_address()?, tls: free_address()?, retention };
+    let command = match peer {
+        Peer::Whimbrel => whimbreld::command(&setup)?,
+        Peer::Ejabberd => ejabberd::command(&setup)?,
+        Peer::Prosody => prosody::command(&setup)?,
+        Peer::Floor => floor::command(&setup)?,
+    };
+    let log = dir.join("output.log");
+    let mut server = Server::start(command, &log)?;
+    let end = Instant::now() + START_DEADLINE;
+    for address in [setup.tcp, setup.tls] {
+        while TcpStream::connect(address).is_err() {
+            if server.has_ended() || Instant::now() > end {
+                bail!("{peer} does not start; its output:\n{}", fs::read_to_string(&log).unwrap_or_default());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    Ok(Running { peer, server, tcp: setup.tcp, tls: setup.tls })
+}
+
+/// One self-signed certificate for all, made by `whimbreld init`.
+fn certificate(dir: &Path) -> Result<(PathBuf, PathBuf)> {
+    let made = dir.join("certificate");
+    let (cert, key) = (made.join("tls/cert.pem"), made.join("tls/key.pem"));
+    if !cert.exists() {
+        run(Command::new(whimbreld::binary()?).args(["init", "--domain", crate::client::DOMAIN, "--dir"]).arg(&made))?;
+    }
+    Ok((cert, key))
+}
+
+fn free_address() -> Result<SocketAddr> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
+fn run(command: &mut Command) -> Result<String> {
+    let program = command.get_program().to_owned();
+    let output = command.output().with_context(|| format!("cannot run {}", program.display()))?;
+    if !output.status.success() {
+        bail!("{} failed: {}", program.display(), String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn debian_version(package: &str) -> Result<String> {
+    let output = Command::new("dpkg-query").args(["-W", "-f", "${db:Status-Status} ${Version}", package]).output();
+    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    match text.strip_prefix("installed ") {
+        Some(version) => Ok(version.to_owned()),
+        None => bail!("{package} is not installed: run scripts/setup-bench.sh"),
+    }
+}
