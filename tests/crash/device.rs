@@ -39,7 +39,7 @@ pub(crate) struct Device {
 enum Link {
     Off,
     Up(Box<Client>),
-    Cut(Suspended),
+    Cut(Box<Suspended>),
 }
 
 impl Device {
@@ -182,7 +182,7 @@ impl Device {
     /// The network is gone; what was read is kept, what was not is on its way or lost.
     pub(crate) fn cut(&mut self) {
         match std::mem::replace(&mut self.link, Link::Off) {
-            Link::Up(client) => self.link = Link::Cut(client.cut()),
+            Link::Up(client) => self.link = Link::Cut(Box::new(client.cut())),
             other => self.link = other,
         }
     }

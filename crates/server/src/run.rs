@@ -76,7 +76,10 @@ pub async fn serve(config: Config) -> Result<(), RunError> {
     let db = Db::open(&config.storage.url, &config.server.data_dir, &database_options(&config))?;
     storage::accounts::finish_deletions(&db).await?;
     let control = Control::bind(&config.server.data_dir)?;
+    let newest = storage::archive::newest(&db).await?;
     let host = Host::new(config, db, Some(tls), server_secret);
+    // The clock may have been set back since.
+    newest.into_iter().for_each(|id| host.ids.go_past(id));
     run(host, listeners, control).await
 }
 

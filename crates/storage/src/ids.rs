@@ -120,6 +120,12 @@ impl IdSource {
         Self { counter_start: i64::from(seed) & COUNTER_MASK, last: Mutex::new(0) }
     }
 
+    /// Makes only ids greater than `id` from here on.
+    pub fn go_past(&self, id: ArchiveId) {
+        let mut last = self.last.lock();
+        *last = id.0.max(*last);
+    }
+
     /// The next id for `now_ms`, milliseconds since the Unix epoch.
     pub fn next(&self, now_ms: i64) -> ArchiveId {
         let fresh = ArchiveId::first_at(now_ms).0 | self.counter_start;
@@ -134,6 +140,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn ids_go_on_after_what_is_stored_when_the_clock_was_set_back() {
+        let ids = IdSource::seeded(7);
+        ids.go_past(ArchiveId::last_at(5_000));
+        assert!(ids.next(1_000) > ArchiveId::last_at(5_000));
+        assert!(ids.next(9_000) > ArchiveId::first_at(9_000).previous());
+    }
 
     proptest! {
         #[test]

@@ -92,17 +92,22 @@ mod tests {
 
     use super::*;
 
+    async fn join(line: &Line) -> Place<'_> {
+        let (_, place) = line.join().await;
+        place
+    }
+
     #[tokio::test]
     async fn whoever_joined_first_passes_first() {
         let line = Arc::new(Line::default());
         let passed = Arc::new(Mutex::new(Vec::new()));
-        let first = line.join().await.1;
+        let first = join(&line).await;
         let mut behind = Vec::new();
         for number in 0..5 {
             let (line, passed) = (line.clone(), passed.clone());
             let (joined, joining) = oneshot::channel();
             behind.push(tokio::spawn(async move {
-                let place = line.join().await.1;
+                let place = join(&line).await;
                 joined.send(()).unwrap();
                 // The later ones come to their turn before the earlier ones do.
                 for _ in number..5 {
@@ -125,7 +130,7 @@ mod tests {
     #[tokio::test]
     async fn those_who_leave_hold_nobody_up() {
         let line = Line::default();
-        let (first, second, third) = (line.join().await.1, line.join().await.1, line.join().await.1);
+        let (first, second, third) = (join(&line).await, join(&line).await, join(&line).await);
         drop(second);
         let mut waiting = Box::pin(third.turn());
         tokio::select! {
@@ -136,6 +141,6 @@ mod tests {
         drop(first);
         waiting.await;
         drop(third);
-        line.join().await.1.turn().await;
+        join(&line).await.turn().await;
     }
 }

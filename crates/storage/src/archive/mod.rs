@@ -155,6 +155,17 @@ pub async fn queue(db: &Db, entries: Vec<Entry>) -> Result<Appending, Error> {
     Ok(Appending(Some(db.queue(batch).await?)))
 }
 
+const NEWEST: &str = "\
+SELECT MAX(id) FROM (
+    SELECT * FROM (SELECT id FROM archive ORDER BY rowid DESC LIMIT 1)
+    UNION ALL SELECT * FROM (SELECT id FROM transient ORDER BY rowid DESC LIMIT 1))";
+
+/// The newest id of any mailbox: what was stored last. New ids must be greater, also when the clock was set back.
+pub async fn newest(db: &Db) -> Result<Option<ArchiveId>, Error> {
+    let row = db.query_one(Statement::new(NEWEST, [])).await?;
+    row.map_or(Ok(None), |mut row| row.opt_int()).map(|id| id.and_then(ArchiveId::from_i64))
+}
+
 const EXISTS: &str = "SELECT 1 FROM archive WHERE owner = ? AND id = ?";
 const FIRST: &str = "SELECT id FROM archive WHERE owner = ? ORDER BY id LIMIT 1";
 const LAST: &str = "SELECT id FROM archive WHERE owner = ? ORDER BY id DESC LIMIT 1";

@@ -47,6 +47,16 @@ pub async fn metadata_names_both_ends(db: Db) {
     assert_eq!(last.at_ms(), NOW_MS + 9000);
 }
 
+pub async fn the_newest_id_is_known_whoever_owns_it(db: Db) {
+    assert_eq!(archive::newest(&db).await.unwrap(), None);
+    let (alice, bob) = (account(&db, "alice").await, account(&db, "bob").await);
+    archive::append(&db, vec![message(alice, id(3))]).await.unwrap();
+    assert_eq!(archive::newest(&db).await.unwrap(), Some(id(3)));
+    let transient = Entry { archived: false, undelivered: true, ..message(bob, id(4)) };
+    archive::append(&db, vec![transient]).await.unwrap();
+    assert_eq!(archive::newest(&db).await.unwrap(), Some(id(4)));
+}
+
 pub async fn a_query_that_names_an_unknown_message_finds_nothing(db: Db) {
     let (alice, bob) = (account(&db, "alice").await, account(&db, "bob").await);
     archive::append(&db, vec![message(alice, id(1)), message(bob, id(2))]).await.unwrap();

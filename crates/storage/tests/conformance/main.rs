@@ -63,6 +63,7 @@ macro_rules! every_story {
                 each_owner_has_a_copy_of_its_own,
                 an_id_is_stored_once_per_owner,
                 metadata_names_both_ends,
+                the_newest_id_is_known_whoever_owns_it,
                 a_query_that_names_an_unknown_message_finds_nothing,
                 messages_are_fetched_by_their_ids,
                 purging_spares_what_is_young_or_undelivered,
