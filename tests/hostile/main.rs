@@ -2,10 +2,16 @@
 //! gets exactly the error that its RFC or XEP names, and nobody else notices (`DESIGN.md`, invariants 1, 4 and 5).
 
 mod accounts;
+mod appetite;
 mod binding;
+mod bounds;
 mod check;
+mod cost;
 mod crash;
+mod crowds;
 mod disk_full;
+mod guessing;
+mod handshakes;
 mod headers;
 mod sasl;
 mod silence;

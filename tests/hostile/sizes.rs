@@ -1,12 +1,15 @@
 //! Too much of everything, and as little as possible at a time (`limits.rs`; RFC 6120 §4.9.3.14 and §13.12).
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use testkit::Client;
 use testkit::raw::{Pace, Raw};
 
+use crate::cost::{Chat, Meter};
 use crate::stage::{Stage, stream_error};
 
-/// The defaults of `[limits]`.
+/// The defaults of `pre_auth_stanza_bytes_max` and `stanza_bytes_max`.
 const PRE_AUTH_STANZA_BYTES_MAX: usize = 10_240;
 const STANZA_BYTES_MAX: usize = 262_144;
 
@@ -14,7 +17,7 @@ const STANZA_BYTES_MAX: usize = 262_144;
 const KERNEL_BYTES_MAX: u64 = 16 << 20;
 const GIGABYTE: u64 = 1 << 30;
 /// What a flood may leave in the server's memory, with room for the allocator's habits.
-const RESIDENT_GROWTH_MAX: u64 = 16 << 20;
+const RESIDENT_GROWTH_MAX: u64 = 32 << 20;
 
 async fn refused(raw: &mut Raw, sent: &[u8]) -> Result<()> {
     raw.send(sent).await?;
@@ -73,6 +76,7 @@ async fn a_gigabyte_is_refused_long_before_it_was_sent() -> Result<()> {
     stage.goes_on().await
 }
 
+/// `depth_max`, `attributes_max` and `declarations_max`.
 #[tokio::test]
 async fn depth_attributes_and_namespaces_have_bounds() -> Result<()> {
     let mut stage = Stage::new().await?;
@@ -99,6 +103,51 @@ async fn depth_attributes_and_namespaces_have_bounds() -> Result<()> {
     }
     let growth = stage.resident_bytes()?.saturating_sub(before);
     ensure!(growth < RESIDENT_GROWTH_MAX, "the server grew by {growth} bytes");
+    stage.goes_on().await
+}
+
+/// A user sends something that is refused, with so many bytes behind it.
+async fn attack(stage: &Stage, sent: &str, flood_bytes: u64) -> Result<()> {
+    let mut mallory = stage.mallory().await?;
+    // The server breaks the connection before all was written.
+    let _ = mallory.send(sent).await;
+    if flood_bytes > 0 {
+        mallory.flood(&[b'A'; 65_536], flood_bytes).await?;
+    }
+    mallory.ended().await?;
+    Ok(())
+}
+
+/// XML that is made to be expensive: what each costs the server, connecting included.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_refused_costs_milliseconds_and_no_memory() -> Result<()> {
+    const TIMES: u32 = 20;
+    const CPU_MAX: Duration = Duration::from_millis(25);
+    let mut stage = Stage::new().await?;
+    let attributes: String = (0..100_000).map(|number| format!(" a{number}='b'")).collect();
+    let entities: String =
+        (1..10).map(|n| format!("<!ENTITY lol{n} '{}'>", format!("&lol{};", n - 1).repeat(10))).collect();
+    for (what, sent, flood_bytes) in [
+        ("100,000 attributes", format!("<message{attributes}/>"), 0),
+        ("a billion laughs", format!("<!DOCTYPE lolz [<!ENTITY lol0 'lol'>{entities}]><message>&lol9;</message>"), 0),
+        ("100,000 elements, one in the other", "<a>".repeat(100_000), 0),
+        ("a stanza of a gigabyte", String::from("<message><body>"), GIGABYTE),
+    ] {
+        // The first few show the allocator how much it needs.
+        for _ in 0..TIMES {
+            attack(&stage, &sent, flood_bytes).await?;
+        }
+        let chat = Chat::begin(&stage.server).await?;
+        let meter = Meter::start(&stage.server)?;
+        for _ in 0..TIMES {
+            attack(&stage, &sent, flood_bytes).await?;
+        }
+        let spent = meter.spent()?;
+        spent.print(what, usize::try_from(TIMES)?);
+        chat.end().await?;
+        ensure!(spent.cpu < CPU_MAX * TIMES, "{what} costs {:?}", spent.cpu / TIMES);
+        ensure!(spent.grown_bytes < RESIDENT_GROWTH_MAX, "the server grew by {} bytes", spent.grown_bytes);
+    }
     stage.goes_on().await
 }
 

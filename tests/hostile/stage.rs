@@ -58,10 +58,7 @@ impl Stage {
     /// Memory that the server's process occupies, in bytes.
     pub(crate) fn resident_bytes(&self) -> Result<u64> {
         let pid = self.server.pid().context("the server does not run")?;
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
-        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse()?;
-        Ok(kibibytes * 1024)
+        crate::cost::resident_bytes(pid)
     }
 }
 

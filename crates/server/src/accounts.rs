@@ -1,13 +1,14 @@
 //! Accounts in use: one shared object per account, so that its caches and its roster lock are one for all its
-//! sessions and for everyone who writes to it. The database is the truth; [`Accounts::forget`] drops what is cached.
+//! sessions and for everyone who writes to it. The database is the truth; [`Accounts::refresh`] follows it.
 
 use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jid::{BareJid, Jid};
 use parking_lot::RwLock;
+use storage::accounts::Account as Row;
 use storage::archive_prefs::{self, ArchivePrefs};
 use storage::{AccountId, Db, blocklist, roster};
 
@@ -28,9 +29,30 @@ pub struct Account {
     blocked: RwLock<Arc<HashSet<Jid>>>,
     prefs: RwLock<Arc<ArchivePrefs>>,
     disabled: AtomicBool,
+    /// How many messages wait in the mailbox, about; [`UNKNOWN`] until it is counted.
+    waiting: AtomicU64,
 }
 
+/// Not counted yet, or not any more.
+const UNKNOWN: u64 = u64::MAX;
+
 impl Account {
+    /// Whether one more message may wait in the mailbox while nobody is here. Counts them once; what else arrives
+    /// before somebody is here is added up.
+    pub async fn has_room_for_one_more(&self, db: &Db, max: u64) -> Result<bool, storage::Error> {
+        let mut waiting = self.waiting.load(Ordering::Relaxed);
+        if waiting == UNKNOWN {
+            waiting = storage::undelivered::count(db, self.id).await?;
+        }
+        self.waiting.store(waiting.saturating_add(1), Ordering::Relaxed);
+        Ok(waiting < max)
+    }
+
+    /// Somebody is here, and takes messages out of the mailbox.
+    pub fn mailbox_is_emptied(&self) {
+        self.waiting.store(UNKNOWN, Ordering::Relaxed);
+    }
+
     /// The localpart, the name of the account.
     pub fn localpart(&self) -> &str {
         self.jid.node().map_or("", |node| node.as_str())
@@ -116,11 +138,19 @@ impl Accounts {
     /// The account with that bare JID, read from the database when it is not at hand. None: there is none.
     pub async fn find(&self, db: &Db, jid: &BareJid) -> Result<Option<Arc<Account>>, storage::Error> {
         let Some(localpart) = jid.node().map(|node| node.as_str()) else { return Ok(None) };
-        let Some(shard) = self.shard(localpart) else { return Ok(None) };
-        if let Some(account) = shard.read().accounts.get(localpart) {
+        if let Some(account) = self.shard(localpart).read().accounts.get(localpart) {
             return Ok(Some(account.clone()));
         }
         let Some(row) = storage::accounts::by_localpart(db, localpart).await? else { return Ok(None) };
+        self.adopt(db, jid, &row).await.map(Some)
+    }
+
+    /// The account of a row that was just read.
+    pub async fn adopt(&self, db: &Db, jid: &BareJid, row: &Row) -> Result<Arc<Account>, storage::Error> {
+        let shard = self.shard(&row.localpart);
+        if let Some(account) = shard.read().accounts.get(&row.localpart) {
+            return Ok(account.clone());
+        }
         let blocked = blocklist::list(db, row.id).await?;
         let prefs = archive_prefs::load(db, row.id).await?.unwrap_or_default();
         let account = Arc::new(Account {
@@ -130,6 +160,7 @@ impl Accounts {
             blocked: RwLock::new(Arc::new(blocked.iter().filter_map(|jid| Jid::new(jid).ok()).collect())),
             prefs: RwLock::new(Arc::new(prefs)),
             disabled: AtomicBool::new(row.disabled),
+            waiting: AtomicU64::new(UNKNOWN),
         });
         let mut shard = shard.write();
         if shard.accounts.len() >= shard.sweep_at.max(SHARD_ACCOUNTS_MIN) {
@@ -137,18 +168,26 @@ impl Accounts {
             shard.sweep_at = shard.accounts.len() * 2;
         }
         // Someone else may have been faster; all must share one.
-        Ok(Some(shard.accounts.entry(localpart.to_owned()).or_insert(account).clone()))
+        Ok(shard.accounts.entry(row.localpart.clone()).or_insert(account).clone())
     }
 
-    /// Drops what is cached of an account that was changed behind our back.
-    pub fn forget(&self, localpart: &str) {
-        if let Some(shard) = self.shard(localpart) {
-            shard.write().accounts.remove(localpart);
+    /// An account was changed behind our back. Its sessions keep the one object they share.
+    pub async fn refresh(&self, db: &Db, localpart: &str) -> Result<(), storage::Error> {
+        let Some(account) = self.shard(localpart).read().accounts.get(localpart).cloned() else { return Ok(()) };
+        match storage::accounts::by_localpart(db, localpart).await? {
+            Some(row) if row.id == account.id => account.disabled.store(row.disabled, Ordering::Relaxed),
+            _ => self.forget(localpart),
         }
+        Ok(())
     }
 
-    fn shard(&self, localpart: &str) -> Option<&RwLock<Shard>> {
-        let hash = self.hasher.hash_one(localpart);
-        self.shards.get(usize::try_from(hash).unwrap_or(0) % SHARDS)
+    /// Drops an account that is no more.
+    pub fn forget(&self, localpart: &str) {
+        self.shard(localpart).write().accounts.remove(localpart);
+    }
+
+    #[expect(clippy::indexing_slicing, reason = "the index is taken modulo the number of shards")]
+    fn shard(&self, localpart: &str) -> &RwLock<Shard> {
+        &self.shards[self.hasher.hash_one(localpart) as usize % SHARDS]
     }
 }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
 use crate::c2s::admission::Admission;
+use crate::c2s::guessing::{self, Guessing};
 use crate::clock::Clock;
 use crate::component::Components;
 use crate::config::Config;
@@ -30,6 +31,8 @@ pub struct Host {
     pub stopping: CancellationToken,
     /// Counts connections.
     pub admission: Arc<Admission>,
+    /// Failed log-ins of late.
+    pub guessing: Guessing,
     /// Accounts in use, with what is cached of them.
     pub accounts: Accounts,
     /// Who is connected.
@@ -69,11 +72,16 @@ impl Host {
         let limits = &config.limits;
         let commands = Commands::new(limits.adhoc_sessions_max, limits.adhoc_session_secs);
         let registrations = Registrations::new(limits.registrations_per_ip_per_hour_max);
+        let guessing = Guessing::new(guessing::Bounds {
+            per_ip_max: limits.auth_failures_per_ip_per_minute_max,
+            per_account_max: limits.auth_failures_per_account_per_minute_max,
+        });
         Arc::new(Self {
             domain,
             db,
             stopping: CancellationToken::new(),
             admission: Arc::default(),
+            guessing,
             accounts: Accounts::default(),
             sessions: Sessions::default(),
             components,

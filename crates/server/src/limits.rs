@@ -100,10 +100,17 @@ bounds! {
     pre_auth_secs: u64 = 30 in 1..3_600;
     /// Connections that have not authenticated yet, over all addresses.
     pre_auth_connections_max: usize = 2_000 in 1..none;
-    /// Connections from one IP address at a time.
+    /// Connections from one IP address (IPv6: from a /64) at a time.
     connections_per_ip_max: usize = 256 in 1..none;
     /// Failed log-ins of one connection before it is closed.
     auth_attempts_max: u32 = 3 in 1..100;
+    /// Failed log-ins of one IP address (IPv6: of a /64) in a minute; then it is told
+    /// `temporary-auth-failure` until the minute is over, except on an account that it has logged in to
+    /// within a day.
+    auth_failures_per_ip_per_minute_max: u32 = 30 in 1..none;
+    /// Failed log-ins on one account in a minute, from anywhere; then passwords are refused, likewise.
+    /// Not from an address that has logged in to it within a day; and tokens (XEP-0484) are good.
+    auth_failures_per_account_per_minute_max: u32 = 20 in 1..none;
     /// Seconds a token is good for that a device logs in with instead of a password (XEP-0484): how
     /// long it may stay away.
     fast_token_secs_max: u64 = 1_209_600 in 1..31_536_000;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use storage::archive::Stored;
-use storage::{AccountId, ArchiveId, Db, undelivered};
+use storage::{ArchiveId, Db, undelivered};
 use xmpp::ns;
 use xmpp::stanza::{Kind, MessageType, Stanza};
 
@@ -110,8 +110,12 @@ pub async fn undelivered_page(
 }
 
 /// A device has these messages now.
-pub async fn delivered(db: &Db, owner: AccountId, ids: &[ArchiveId]) {
-    if let Err(error) = undelivered::clear(db, owner, ids).await {
+pub async fn delivered(db: &Db, account: &Account, ids: &[ArchiveId]) {
+    if ids.is_empty() {
+        return;
+    }
+    account.mailbox_is_emptied();
+    if let Err(error) = undelivered::clear(db, account.id, ids).await {
         // They stay undelivered and will be delivered once more, under the same stanza-id.
         tracing::warn!(%error, "delivered messages could not be marked so");
     }

@@ -183,7 +183,7 @@ async fn set_disabled(host: &Host, jid: &BareJid, disabled: bool) -> Result<(), 
     if !accounts::set_disabled(&host.db, account.id, disabled).await? {
         return Err(Error::Missing);
     }
-    host.accounts.forget(&account.localpart);
+    host.accounts.refresh(&host.db, &account.localpart).await?;
     Ok(())
 }
 

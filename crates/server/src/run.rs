@@ -144,13 +144,19 @@ fn reload(host: &Host) {
     }
 }
 
+async fn refresh(host: &Host, localpart: &NodePart) {
+    if let Err(error) = host.accounts.refresh(&host.db, localpart.as_str()).await {
+        tracing::warn!(%error, "the account could not be read again");
+    }
+}
+
 /// The command line has changed an account in the database, or wants one deleted.
 async fn account_changed(host: Arc<Host>, request: Request) {
     let jid = |localpart: &NodePart| BareJid::from_parts(Some(localpart), host.domain.domain());
     match &request.event {
-        Event::AccountChanged(localpart) => host.accounts.forget(localpart.as_str()),
+        Event::AccountChanged(localpart) => refresh(&host, localpart).await,
         Event::AccountDisabled(localpart) => {
-            host.accounts.forget(localpart.as_str());
+            refresh(&host, localpart).await;
             provisioning::end_sessions(&host, &jid(localpart), &provisioning::disabled(), None);
         }
         Event::DeviceRevoked(localpart, device) => devices::end_sessions(&host, localpart.as_str(), *device),

@@ -154,11 +154,11 @@ pub async fn set_disabled(db: &Db, id: AccountId, disabled: bool) -> Result<bool
     Ok(db.execute(Statement::new(sql, [disabled.into(), id.into()])).await?.rows_affected > 0)
 }
 
-/// Notes the end of the account's last session.
+/// Notes the end of the account's last session, without waiting for the commit.
 pub async fn touch_last_seen(db: &Db, id: AccountId, last_seen: LastSeen) -> Result<(), Error> {
     let sql = "UPDATE accounts SET last_seen_ms = ?, last_status = ? WHERE id = ? AND localpart IS NOT NULL";
     let params = [last_seen.at_ms.into(), last_seen.status.into(), id.into()];
-    db.execute(Statement::new(sql, params)).await.map(drop)
+    db.submit(vec![Statement::new(sql, params)]).await
 }
 
 /// Deletes an account and all it owns; false if there is none. Its sessions must

@@ -2,7 +2,7 @@
 //! is in `login.rs`, stream management in `sm.rs`.
 
 use std::collections::VecDeque;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -47,6 +47,8 @@ pub struct Login {
     pub password: String,
     /// The resource to ask for; `None` lets the server choose.
     pub resource: Option<String>,
+    /// The address to come from; `None` lets the system choose.
+    pub source: Option<IpAddr>,
 }
 
 /// A connected client; dropping it cuts the connection without closing the stream.
@@ -88,9 +90,7 @@ impl Client {
 
     /// Connects, and shakes hands where TLS comes first; no stream is opened yet.
     pub(crate) async fn dial(login: Login) -> Result<Self> {
-        let tcp =
-            TcpStream::connect(login.address).await.with_context(|| format!("connecting to {}", login.address))?;
-        tcp.set_nodelay(true)?;
+        let tcp = crate::raw::dial(login.address, login.source, None).await?;
         let transport = match login.security {
             Security::DirectTls => Transport::Tls(Box::new(handshake(tcp, &login, Some("xmpp-client")).await?)),
             Security::Plaintext | Security::StartTls => Transport::Tcp(tcp),

@@ -18,6 +18,7 @@ impl TestServer {
             localpart: localpart.to_owned(),
             password: password.to_owned(),
             resource: None,
+            source: None,
         })
     }
 

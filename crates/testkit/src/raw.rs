@@ -3,10 +3,10 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -65,7 +65,7 @@ impl Raw {
     /// # Errors
     /// When nobody listens.
     pub async fn connect(address: SocketAddr) -> Result<Self> {
-        Self::connect_with(address, None).await
+        Self::connect_with(address, None, None).await
     }
 
     /// Connects as a client on a narrow line: the kernel holds no more than a few KiB that were not read.
@@ -73,16 +73,19 @@ impl Raw {
     /// # Errors
     /// When nobody listens.
     pub async fn connect_narrow(address: SocketAddr) -> Result<Self> {
-        Self::connect_with(address, Some(4_096)).await
+        Self::connect_with(address, None, Some(4_096)).await
     }
 
-    async fn connect_with(address: SocketAddr, receive_bytes: Option<u32>) -> Result<Self> {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-        if let Some(bytes) = receive_bytes {
-            socket.set_recv_buffer_size(bytes)?;
-        }
-        let tcp = socket.connect(address).await.with_context(|| format!("connecting to {address}"))?;
-        tcp.set_nodelay(true)?;
+    /// Connects from one of the machine's addresses, such as 127.0.0.2.
+    ///
+    /// # Errors
+    /// When nobody listens, or the machine has no such address.
+    pub async fn connect_from(source: IpAddr, address: SocketAddr) -> Result<Self> {
+        Self::connect_with(address, Some(source), None).await
+    }
+
+    async fn connect_with(address: SocketAddr, source: Option<IpAddr>, receive_bytes: Option<u32>) -> Result<Self> {
+        let tcp = dial(address, source, receive_bytes).await?;
         Ok(Self { carrier: Carrier::Tcp(tcp), received: Vec::new(), pace: Pace::Whole })
     }
 
@@ -131,12 +134,26 @@ impl Raw {
     /// # Errors
     /// When the connection ends before, or the deadline passes.
     pub async fn until(&mut self, text: &str) -> Result<String> {
+        self.until_one_of(&[text]).await
+    }
+
+    /// As [`Raw::until`], for whichever of several texts comes first.
+    ///
+    /// # Errors
+    /// As [`Raw::until`].
+    pub async fn until_one_of(&mut self, texts: &[&str]) -> Result<String> {
+        // A text may begin in what was searched already and end in what came since.
+        let overlap = texts.iter().map(|text| text.len()).max().unwrap_or(0);
+        let mut searched = 0_usize;
         loop {
-            let received = self.received();
-            if received.contains(text) {
-                return Ok(received);
+            let fresh = self.received.get(searched.saturating_sub(overlap)..).unwrap_or_default();
+            if texts.iter().any(|text| fresh.windows(text.len()).any(|bytes| bytes == text.as_bytes())) {
+                return Ok(self.received());
             }
-            ensure!(self.read_some().await?, "the connection ended before {text:?}; received: {received}");
+            searched = self.received.len();
+            if !self.read_some().await? {
+                bail!("the connection ended before {texts:?}; received: {}", self.received());
+            }
         }
     }
 
@@ -196,6 +213,14 @@ impl Raw {
         Ok(Self { carrier: Carrier::Tls(Box::new(tls)), received: Vec::new(), pace: self.pace })
     }
 
+    /// Begins a TLS handshake with all that a client says first, and says no more.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn begin_handshake(&mut self, domain: &str, ca: &Path) -> Result<()> {
+        self.send(tls::client_hello(domain, ca)?).await
+    }
+
     /// Authenticates on an open stream, and opens the stream that follows.
     ///
     /// # Errors
@@ -242,6 +267,20 @@ impl fmt::Debug for Raw {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Raw").field("received", &self.received()).finish_non_exhaustive()
     }
+}
+
+/// A connection over TCP, from an address and with a receive buffer where they are given.
+pub(crate) async fn dial(address: SocketAddr, source: Option<IpAddr>, receive_bytes: Option<u32>) -> Result<TcpStream> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    if let Some(bytes) = receive_bytes {
+        socket.set_recv_buffer_size(bytes)?;
+    }
+    if let Some(source) = source {
+        socket.bind(SocketAddr::new(source, 0))?;
+    }
+    let tcp = socket.connect(address).await.with_context(|| format!("connecting to {address}"))?;
+    tcp.set_nodelay(true)?;
+    Ok(tcp)
 }
 
 /// The stream header of a client.

@@ -34,6 +34,9 @@ impl Default for TestServerBuilder {
             ("server.admins", r#"["admin@localhost"]"#),
             // Tests connect far more often than people do.
             ("limits.connections_per_ip_max", "10000"),
+            // And fail to log in more often.
+            ("limits.auth_failures_per_ip_per_minute_max", "10000"),
+            ("limits.auth_failures_per_account_per_minute_max", "10000"),
         ];
         Self {
             domain: String::from("localhost"),

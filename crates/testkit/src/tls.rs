@@ -10,7 +10,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::{CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
@@ -22,6 +22,19 @@ pub(crate) async fn connect(
     ca: &Path,
     alpn: Option<&str>,
 ) -> Result<TlsStream<TcpStream>> {
+    let config = config(ca, alpn)?;
+    TlsConnector::from(Arc::new(config)).connect(server_name(domain)?, tcp).await.context("TLS handshake")
+}
+
+/// The first message of a handshake on a direct TLS port.
+pub(crate) fn client_hello(domain: &str, ca: &Path) -> Result<Vec<u8>> {
+    let config = config(ca, Some("xmpp-client"))?;
+    let mut hello = Vec::new();
+    ClientConnection::new(Arc::new(config), server_name(domain)?)?.write_tls(&mut hello)?;
+    Ok(hello)
+}
+
+fn config(ca: &Path, alpn: Option<&str>) -> Result<ClientConfig> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let trusted: Result<Vec<_>, _> =
         CertificateDer::pem_file_iter(ca).with_context(|| format!("cannot read {}", ca.display()))?.collect();
@@ -32,11 +45,14 @@ pub(crate) async fn connect(
         .with_custom_certificate_verifier(Arc::new(pinned))
         .with_no_client_auth();
     config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
-    let name = match domain.parse::<IpAddr>() {
+    Ok(config)
+}
+
+fn server_name(domain: &str) -> Result<ServerName<'static>> {
+    Ok(match domain.parse::<IpAddr>() {
         Ok(ip) => ServerName::IpAddress(ip.into()),
         Err(_) => ServerName::try_from(domain.to_owned())?,
-    };
-    TlsConnector::from(Arc::new(config)).connect(name, tcp).await.context("TLS handshake")
+    })
 }
 
 #[derive(Debug)]

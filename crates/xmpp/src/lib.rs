@@ -2,6 +2,7 @@
 //!
 //! Pure: no I/O, no clock, no randomness of its own. Builds for native targets and wasm32.
 
+pub mod address;
 pub mod build;
 pub mod error;
 pub mod ns;

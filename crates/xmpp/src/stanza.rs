@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use bytes::Bytes;
 use jid::Jid;
 
+use crate::address;
 use crate::error::{Condition, StanzaError};
 use crate::ns;
 use crate::xml::{Child, Element, escape_attribute_into};
@@ -163,13 +164,13 @@ impl Stanza {
         drop(type_attr);
         let mut jid = |name: &str| match element.attr(name) {
             None => None,
-            Some(text) => match Jid::new(&text) {
-                Ok(jid) => Some(jid),
-                Err(_) => {
+            Some(text) => {
+                let jid = address::parse(&text);
+                if jid.is_none() {
                     fault = Some(StanzaError::new(Condition::JidMalformed));
-                    None
                 }
-            },
+                jid
+            }
         };
         let from = jid("from");
         let to = jid("to");
@@ -351,6 +352,12 @@ mod tests {
         assert_eq!(fault("<iq type='get'><x xmlns='urn:x'/></iq>"), Condition::BadRequest);
         assert_eq!(fault("<iq type='other' id='1'/>"), Condition::BadRequest);
         assert_eq!(fault("<presence type='other'/>"), Condition::BadRequest);
+    }
+
+    #[test]
+    fn an_address_is_read_in_its_final_form() {
+        let message = stanza("<message to='bob@example.org./phone'/>");
+        assert_eq!(message.to, Jid::new("bob@example.org/phone").ok());
     }
 
     #[test]

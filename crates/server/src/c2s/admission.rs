@@ -1,7 +1,7 @@
 //! Who may connect at all: bounds on connections per address and on those that have not logged in yet.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -21,7 +21,7 @@ struct Counts {
 /// The bounds, from `[limits]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
-    /// Connections of one address.
+    /// Connections of one [`subscriber`].
     pub per_ip_max: usize,
     /// Connections that have not logged in.
     pub strangers_max: usize,
@@ -43,6 +43,7 @@ impl Admission {
 
     /// Lets a connection in, unless there are too many.
     pub fn admit(self: &Arc<Self>, ip: IpAddr, bounds: Bounds) -> Option<Admitted> {
+        let ip = subscriber(ip);
         let mut counts = self.counts.lock();
         if counts.strangers >= bounds.strangers_max {
             return None;
@@ -78,6 +79,14 @@ impl Drop for Admitted {
                 counts.per_ip.remove(&self.ip);
             }
         }
+    }
+}
+
+/// What one customer of a provider has at least, and is counted as one address: an IPv4 address, or a /64 of IPv6.
+pub fn subscriber(ip: IpAddr) -> IpAddr {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => IpAddr::V4(ip),
+        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
     }
 }
 

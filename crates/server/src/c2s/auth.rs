@@ -1,10 +1,11 @@
 //! The SASL exchange on a stream (RFC 6120 §6, and in XEP-0388's elements): frames to mechanisms and back, with the
 //! look-ups in between.
 
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use storage::accounts::Credentials;
+use storage::accounts::{Account as Row, Credentials};
 use tokio::sync::Semaphore;
 use xmpp::build::Xml;
 use xmpp::error::StreamError;
@@ -13,6 +14,7 @@ use xmpp::ns;
 use xmpp::sasl::{ChannelBindings, Condition, Failure, Hash, Mechanism, Offer, ScramKeys, payload, plain, scram};
 use xmpp::xml::{Element, Frame};
 
+use super::guessing::{Attempt, Secret};
 use super::wire::{Wire, WireError};
 use crate::accounts::Account;
 use crate::host::Host;
@@ -46,9 +48,10 @@ impl From<WireError> for AuthError {
     }
 }
 
-/// What the stream offers to those who log in.
-#[derive(Debug, Default)]
+/// What the stream offers to those who log in, and where they come from.
+#[derive(Debug)]
 pub(super) struct Channel {
+    pub(super) ip: IpAddr,
     pub(super) offer: Offer,
     pub(super) bindings: ChannelBindings,
 }
@@ -106,7 +109,7 @@ pub(super) async fn prove(
         }
     };
     let (account, proof) = match mechanism {
-        Mechanism::Plain => (plain_login(host, &initial).await?, Vec::new()),
+        Mechanism::Plain => (plain_login(host, channel, &initial).await?, Vec::new()),
         scram => scram_login(host, wire, channel, profile, (scram, &initial)).await?,
     };
     check_enabled(&account)?;
@@ -133,26 +136,64 @@ async fn scram_login(
     let mut nonce = [0; xmpp::sasl::limits::NONCE_BYTES];
     aws_lc_rs::rand::fill(&mut nonce).map_err(|_| out_of_order())?;
     let waiting = scram::start(mechanism, initial, &on, nonce)?;
-    let (account, keys) = look_up(host, waiting.account(), waiting.hash()).await?;
+    let jid = waiting.account().clone();
+    let attempt = attempt(channel, &jid, Secret::Password);
+    check_guessing(host, &attempt)?;
+    let (row, keys) = look_up(host, &jid, waiting.hash()).await?;
     let (server_first, waiting) = waiting.with_keys(keys)?;
     challenge(wire, profile, &server_first).await?;
     let client_final = response(wire, profile).await?;
-    let authenticated = waiting.finish(&client_final)?;
-    let account = account.ok_or(WRONG)?;
-    Ok((account, authenticated.server_final))
+    // Once more: who has opened many exchanges cannot end them all.
+    check_guessing(host, &attempt)?;
+    let authenticated = waiting.finish(&client_final).and_then(|authenticated| Ok((row.ok_or(WRONG)?, authenticated)));
+    let (row, authenticated) = note_outcome(host, &attempt, authenticated)?;
+    Ok((account_of(host, &jid, &row).await?, authenticated.server_final))
 }
 
-async fn plain_login(host: &Arc<Host>, initial: &[u8]) -> Result<Arc<Account>, AuthError> {
+async fn plain_login(host: &Arc<Host>, channel: &Channel, initial: &[u8]) -> Result<Arc<Account>, AuthError> {
     let claim = plain::parse(initial, host.domain.domain())?;
-    let (account, keys) = look_up(host, &claim.account, Hash::Sha256).await?;
+    let attempt = attempt(channel, &claim.account, Secret::Password);
+    check_guessing(host, &attempt)?;
+    let (row, keys) = look_up(host, &claim.account, Hash::Sha256).await?;
     let _turn = HASHING.acquire().await.map_err(|_| out_of_order())?;
+    // Once more: others may have failed while this one waited.
+    check_guessing(host, &attempt)?;
     let matches =
         tokio::task::spawn_blocking(move || keys.matches(&claim.password)).await.map_err(|_| out_of_order())?;
-    match account {
-        Some(account) if matches => Ok(account),
-        _ => Err(WRONG.into()),
-    }
+    let row = note_outcome(host, &attempt, row.filter(|_| matches).ok_or(WRONG))?;
+    Ok(account_of(host, &claim.account, &row).await?)
 }
+
+/// An attempt to log in to an account, which may not exist.
+pub(super) fn attempt<'a>(channel: &Channel, account: &'a BareJid, secret: Secret) -> Attempt<'a> {
+    Attempt { ip: channel.ip, localpart: account.node().map_or("", |node| node.as_str()), secret }
+}
+
+/// Refuses the attempts of those who guess.
+pub(super) fn check_guessing(host: &Host, attempt: &Attempt<'_>) -> Result<(), Failure> {
+    host.guessing.check(attempt, host.clock.now_ms()).map_err(|refusal| {
+        if refusal.is_first {
+            tracing::warn!(ip = %attempt.ip, bound = refusal.bound, "too many failed log-ins: refused for a minute");
+        }
+        TOO_MANY
+    })
+}
+
+/// Remembers who got in and who guessed wrong. A malformed message was no guess.
+pub(super) fn note_outcome<T>(host: &Host, attempt: &Attempt<'_>, outcome: Result<T, Failure>) -> Result<T, Failure> {
+    match &outcome {
+        Ok(_) => host.guessing.succeeded(attempt, host.clock.now_ms()),
+        Err(failure) if failure.condition == Condition::NotAuthorized => {
+            host.guessing.failed(attempt, host.clock.now_ms());
+        }
+        Err(_) => {}
+    }
+    outcome
+}
+
+/// For those who guess, and for all else at their address.
+pub(super) const TOO_MANY: Failure =
+    Failure::new(Condition::TemporaryAuthFailure, "too many failed log-ins: wait a minute");
 
 /// One answer for a wrong name and a wrong password.
 pub(super) const WRONG: Failure = Failure::new(Condition::NotAuthorized, "the account or the password is wrong");
@@ -162,20 +203,26 @@ pub(super) fn out_of_order() -> Failure {
 }
 
 /// The keys to check against; made-up ones for a user that does not exist, after the same look-ups.
-async fn look_up(host: &Host, jid: &BareJid, hash: Hash) -> Result<(Option<Arc<Account>>, ScramKeys), Failure> {
+async fn look_up(host: &Host, jid: &BareJid, hash: Hash) -> Result<(Option<Row>, ScramKeys), Failure> {
     let fake = ScramKeys::fake(&host.server_secret, jid, hash, ITERATIONS);
-    let failed = |error: storage::Error| {
-        tracing::error!(%error, "credentials could not be read");
-        out_of_order()
-    };
     let localpart = jid.node().map(|node| node.as_str()).unwrap_or_default();
-    let row = storage::accounts::by_localpart(&host.db, localpart).await.map_err(failed)?;
-    let account = host.accounts.find(&host.db, jid).await.map_err(failed)?;
-    let keys = row.and_then(|row| keys_of(&row.credentials, hash));
+    let row = storage::accounts::by_localpart(&host.db, localpart).await.map_err(unreadable)?;
+    let keys = row.as_ref().and_then(|row| keys_of(&row.credentials, hash));
     Ok(match keys {
-        Some(keys) => (account, keys),
+        Some(keys) => (row, keys),
         None => (None, fake),
     })
+}
+
+/// The account of whoever has proved to own it. Not before: reading more of an account that exists would take longer
+/// than of one that does not.
+async fn account_of(host: &Host, jid: &BareJid, row: &Row) -> Result<Arc<Account>, Failure> {
+    host.accounts.adopt(&host.db, jid, row).await.map_err(unreadable)
+}
+
+fn unreadable(error: storage::Error) -> Failure {
+    tracing::error!(%error, "an account could not be read");
+    out_of_order()
 }
 
 fn keys_of(credentials: &Credentials, hash: Hash) -> Option<ScramKeys> {

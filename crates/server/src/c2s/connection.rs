@@ -69,7 +69,7 @@ pub(super) async fn serve(host: Arc<Host>, mut wire: Wire, peer: Peer, mut admit
         && let Err(error) = pick_up(&host, &session, &mut outbox, resumption).await
     {
         farewell(&mut wire, Some(&error)).await;
-        return end_session(&host, &session, &mut outbox).await;
+        return Box::pin(end_session(&host, &session, &mut outbox)).await;
     }
     tracing::debug!(resource = %session.jid, resumed = is_resumed, "session");
     let ending = run(&host, &mut wire, &session, &mut outbox).await;
@@ -90,12 +90,12 @@ pub(super) async fn serve(host: Arc<Host>, mut wire: Wire, peer: Peer, mut admit
             }
             drop(wire);
             drop(admitted);
-            return hibernate(&host, session, outbox).await;
+            return Box::pin(hibernate(&host, session, outbox)).await;
         }
         Ending::Lost => {
             drop(wire);
             drop(admitted);
-            return hibernate(&host, session, outbox).await;
+            return Box::pin(hibernate(&host, session, outbox)).await;
         }
         Ending::Resumed(give) => {
             let is_cut = !std::mem::take(&mut outbox.batch).bytes.is_empty();
@@ -108,12 +108,12 @@ pub(super) async fn serve(host: Arc<Host>, mut wire: Wire, peer: Peer, mut admit
             drop(wire);
             drop(admitted);
             if let Some(outbox) = left {
-                hibernate(&host, session, outbox).await;
+                Box::pin(hibernate(&host, session, outbox)).await;
             }
             return;
         }
     }
-    end_session(&host, &session, &mut outbox).await;
+    Box::pin(end_session(&host, &session, &mut outbox)).await;
     linger(&host, wire).await;
 }
 
@@ -166,7 +166,7 @@ async fn pick_up(
         let again: Vec<_> = sm.unacked().map(|delivery| delivery.xml.clone()).collect();
         (id, acked, again)
     };
-    crate::mailbox::delivered(&host.db, session.account.id, &acked).await;
+    crate::mailbox::delivered(&host.db, &session.account, &acked).await;
     let previd = id.map(|id| id.to_string()).unwrap_or_default();
     let handled = session.handled.load(Ordering::Acquire).to_string();
     let resumed = Xml::new("resumed", ns::SM).attr("previd", previd).attr("h", handled);
@@ -268,7 +268,7 @@ async fn end_session(host: &Arc<Host>, session: &Arc<Session>, outbox: &mut Outb
     while let Some(item) = outbox.taken.pop_front().or_else(|| outbox.queue.try_recv().ok()) {
         match item {
             Outbound::Stanza(delivery) => missed.push(delivery),
-            Outbound::EnableSm(sm, _) => host.sessions.forget_resumable(sm.id),
+            Outbound::EnableSm(enabling) => host.sessions.forget_resumable(enabling.0.id),
             _ => {}
         }
     }
@@ -277,7 +277,7 @@ async fn end_session(host: &Arc<Host>, session: &Arc<Session>, outbox: &mut Outb
     }
     // A message that waits in the mailbox is delivered at the next log-in.
     for request in missed.into_iter().filter(|delivery| delivery.undelivered.is_none()) {
-        if let Some(request) = Stanza::from_text(request.xml) {
+        if let Some(request) = Stanza::from_text(request.xml.clone()) {
             refuse_request(host, request).await;
         }
     }

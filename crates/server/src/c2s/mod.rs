@@ -6,6 +6,7 @@ mod bind;
 mod connection;
 mod establish;
 mod features;
+pub mod guessing;
 pub mod listener;
 mod negotiation;
 mod reader;

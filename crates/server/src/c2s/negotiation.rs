@@ -128,7 +128,7 @@ pub(super) async fn negotiate(
 async fn log_in(host: &Arc<Host>, wire: &mut Wire, peer: Peer) -> Result<Proven, Abandoned> {
     let mut failures = 0;
     loop {
-        let channel = channel_of(wire);
+        let channel = channel_of(wire, peer);
         let from = open_stream(host, wire).await?;
         let (features, version) = offer(host, wire, &channel);
         wire.send(&features).await?;
@@ -215,12 +215,12 @@ fn is_encrypted(wire: &Wire) -> bool {
 }
 
 /// The mechanisms on offer and what they can be bound to.
-fn channel_of(wire: &Wire) -> Channel {
+fn channel_of(wire: &Wire, peer: Peer) -> Channel {
     let bindings = match &wire.transport {
         Transport::Tls(stream, identity) => tls::channel_bindings(stream.get_ref().1, identity),
         _ => ChannelBindings::default(),
     };
-    Channel { offer: Offer::of_server(&bindings, is_encrypted(wire)), bindings }
+    Channel { ip: peer.ip, offer: Offer::of_server(&bindings, is_encrypted(wire)), bindings }
 }
 
 /// Runs an exchange where it may be run; a refusal is for the client.
@@ -234,6 +234,8 @@ async fn allowed<T>(
     }
     match exchange.await {
         Ok(done) => Ok(Ok(done)),
+        // Said once already, not for each attempt.
+        Err(AuthError::Refused(failure)) if failure == auth::TOO_MANY => Ok(Err(failure)),
         Err(AuthError::Refused(failure)) => {
             tracing::info!(%failure, "log-in refused");
             Ok(Err(failure))

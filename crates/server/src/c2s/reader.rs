@@ -52,7 +52,8 @@ impl Progress {
 pub(super) async fn read(mut reader: Reader<'_>, mut from: impl AsyncRead + Unpin) -> Ending {
     loop {
         reader.progress.busy.store(true, Ordering::Relaxed);
-        if let Err(ending) = reader.handle_what_is_here().await {
+        // Boxed, so that a session that waits for its client does not keep room for all that it may be asked.
+        if let Err(ending) = Box::pin(reader.handle_what_is_here()).await {
             return ending;
         }
         reader.progress.busy.store(false, Ordering::Relaxed);
@@ -200,9 +201,9 @@ impl Reader<'_> {
         };
         self.session.acknowledged.notify_one();
         if ask_again {
-            self.session.push(Outbound::Nonza(super::writer::ask().clone()));
+            self.session.push(Outbound::Nonza(super::writer::ask().into()));
         }
-        crate::mailbox::delivered(&self.host.db, self.session.account.id, &delivered).await;
+        crate::mailbox::delivered(&self.host.db, &self.session.account, &delivered).await;
         Ok(())
     }
 
@@ -216,7 +217,7 @@ impl Reader<'_> {
         let resumable = matches!(element.attr("resume").as_deref(), Some("true" | "1"));
         let longest = element.attr("max").and_then(|max| max.trim().parse().ok());
         let (sm, enabled) = resume::enable(self.host, session, resumable, longest);
-        let item = Outbound::EnableSm(Box::new(sm), enabled.to_string().into());
+        let item = Outbound::EnableSm(Box::new((sm, enabled.to_string())));
         session.enqueue(item).await;
     }
 }

@@ -1,9 +1,11 @@
 //! A stream on a socket: bytes in, frames out, and the other way round. Used by client and component connections.
 
+use std::future::poll_fn;
 use std::io;
+use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
@@ -15,7 +17,7 @@ use xmpp::xml::{Frame, Limits, Scanner, XmlError};
 use crate::tls::Identity;
 
 /// Bytes asked of the socket at a time.
-const READ_BYTES: usize = 4096;
+const READ_BYTES: usize = 16 * 1024;
 /// Bytes still read from a client whose stream has ended.
 const READ_AWAY_BYTES: usize = 256 * 1024;
 
@@ -123,16 +125,28 @@ impl Incoming {
 
     /// The next frame that is already here.
     pub fn next_frame(&mut self) -> Result<Option<Frame>, XmlError> {
-        self.scanner.next(&mut self.buffer)
+        let frame = self.scanner.next(&mut self.buffer)?;
+        if frame.is_none() && self.buffer.is_empty() {
+            // A client that says nothing costs no buffer.
+            self.buffer = BytesMut::new();
+        }
+        Ok(frame)
     }
 
     /// Reads more bytes. Cancel-safe.
     pub async fn fill(&mut self, from: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
-        self.buffer.reserve(READ_BYTES);
-        match from.read_buf(&mut self.buffer).await? {
-            0 => Err(io::ErrorKind::UnexpectedEof.into()),
-            _ => Ok(()),
-        }
+        // Room on the stack, taken anew each time something may have come: while nothing does, none is held.
+        poll_fn(|cx| {
+            let mut room = [MaybeUninit::uninit(); READ_BYTES];
+            let mut read = ReadBuf::uninit(&mut room);
+            ready!(Pin::new(&mut *from).poll_read(cx, &mut read))?;
+            if read.filled().is_empty() {
+                return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+            }
+            self.buffer.extend_from_slice(read.filled());
+            Poll::Ready(Ok(()))
+        })
+        .await
     }
 }
 
@@ -187,7 +201,7 @@ impl Wire {
     /// Closing a socket with bytes unread resets the connection, and the reset may overtake what was written last. So
     /// what the client has under way is read and thrown away, within reason.
     pub async fn read_away(&mut self) {
-        let mut buffer = [0; READ_BYTES];
+        let mut buffer = [0; 1024];
         let mut left = READ_AWAY_BYTES;
         while let Ok(read @ 1..) = self.transport.read(&mut buffer).await {
             left = left.saturating_sub(read);

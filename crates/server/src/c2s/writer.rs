@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::Buf;
 use storage::ArchiveId;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 use xmpp::build::Xml;
@@ -23,8 +23,8 @@ use crate::sessions::{Batch, Class, Delivery, Outbound, Outbox, Session};
 const BATCH: usize = 64;
 
 /// Asks the client what it has handled (XEP-0198 §4).
-pub(super) fn ask() -> &'static Bytes {
-    static ASK: LazyLock<Bytes> = LazyLock::new(|| Xml::new("r", ns::SM).to_string().into());
+pub(super) fn ask() -> &'static str {
+    static ASK: LazyLock<String> = LazyLock::new(|| Xml::new("r", ns::SM).to_string());
     &ASK
 }
 
@@ -102,10 +102,11 @@ impl Writer<'_> {
         while let Some(item) = self.outbox.taken.pop_front() {
             match item {
                 Outbound::Stanza(delivery) => self.stanza(delivery)?,
-                Outbound::Nonza(xml) => self.outbox.batch.bytes.extend_from_slice(&xml),
-                Outbound::EnableSm(sm, enabled) => {
-                    *self.session.sm.lock() = Some(*sm);
-                    self.outbox.batch.bytes.extend_from_slice(&enabled);
+                Outbound::Nonza(xml) => self.outbox.batch.bytes.extend_from_slice(xml.as_bytes()),
+                Outbound::EnableSm(enabling) => {
+                    let (sm, enabled) = *enabling;
+                    *self.session.sm.lock() = Some(sm);
+                    self.outbox.batch.bytes.extend_from_slice(enabled.as_bytes());
                 }
                 Outbound::ClientActive(false) => {
                     self.outbox.held.get_or_insert_default();
@@ -126,7 +127,7 @@ impl Writer<'_> {
     }
 
     /// A stanza's turn has come: it is written, held back for an inactive client, or was written by a flush already.
-    fn stanza(&mut self, delivery: Delivery) -> Result<(), Broken> {
+    fn stanza(&mut self, delivery: Arc<Delivery>) -> Result<(), Broken> {
         if delivery.undelivered.is_some_and(|id| self.outbox.flushed.remove(&id)) {
             return Ok(());
         }
@@ -145,7 +146,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn put(&mut self, delivery: Delivery) -> Result<(), Broken> {
+    fn put(&mut self, delivery: Arc<Delivery>) -> Result<(), Broken> {
         let batch = &mut self.outbox.batch;
         batch.bytes.extend_from_slice(&delivery.xml);
         match self.session.sm.lock().as_mut() {
@@ -171,7 +172,7 @@ impl Writer<'_> {
             && sm.waiting().0 > 0
         {
             sm.asked = true;
-            batch.bytes.extend_from_slice(ask());
+            batch.bytes.extend_from_slice(ask().as_bytes());
         }
         if batch.bytes.is_empty() && batch.delivered.is_empty() {
             return Ok(());
@@ -184,7 +185,7 @@ impl Writer<'_> {
         to.flush().await?;
         // Its memory goes too.
         let Batch { delivered, .. } = std::mem::take(batch);
-        mailbox::delivered(&self.host.db, self.session.account.id, &delivered).await;
+        mailbox::delivered(&self.host.db, &self.session.account, &delivered).await;
         Ok(())
     }
 
@@ -214,7 +215,7 @@ impl Writer<'_> {
             };
             for (id, xml) in messages {
                 self.outbox.flushed.insert(id);
-                self.put(Delivery { xml, class: Class::Urgent, undelivered: Some(id) })?;
+                self.put(Arc::new(Delivery { xml, class: Class::Urgent, undelivered: Some(id) }))?;
                 if self.is_crowded() {
                     self.send(to).await?;
                     self.wait_for_room(to).await?;
@@ -273,7 +274,7 @@ impl Writer<'_> {
     async fn ask_for_life(&mut self, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Broken> {
         let has_sm = self.session.sm.lock().as_mut().map(|sm| sm.asked = true).is_some();
         if has_sm {
-            self.outbox.batch.bytes.extend_from_slice(ask());
+            self.outbox.batch.bytes.extend_from_slice(ask().as_bytes());
         } else {
             let ping = Xml::bare("iq")
                 .attr("from", self.host.domain.as_str())

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use jid::Jid;
 use minidom::Element;
 use storage::archive_prefs::{ArchivePrefs, Fallback};
+use xmpp::address;
 use xmpp::build::Xml;
 use xmpp::error::{Condition, StanzaError};
 use xmpp::ns;
@@ -65,9 +66,10 @@ fn read(payload: &Element, jids_max: usize) -> Result<ArchivePrefs, StanzaError>
 /// The JIDs of one list, normalised, sorted and each once; none when the list is missing.
 fn jids(payload: &Element, list: &str) -> Result<Vec<String>, StanzaError> {
     let Some(list) = payload.get_child(list, ns::MAM) else { return Ok(Vec::new()) };
-    let jids = list.children().filter(|child| child.is("jid", ns::MAM)).map(|child| Jid::new(child.text().trim()));
-    let distinct: Result<BTreeSet<Jid>, _> = jids.collect();
-    let distinct = distinct.map_err(|_| Condition::JidMalformed)?;
+    let jids =
+        list.children().filter(|child| child.is("jid", ns::MAM)).map(|child| address::parse(child.text().trim()));
+    let distinct: Option<BTreeSet<Jid>> = jids.collect();
+    let distinct = distinct.ok_or(Condition::JidMalformed)?;
     Ok(distinct.into_iter().map(Jid::into_inner).collect())
 }
 

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 use jid::{BareJid, Jid};
 use minidom::Element;
 use storage::blocklist;
+use xmpp::address;
 use xmpp::build::Xml;
 use xmpp::error::{Condition, ErrorType, StanzaError};
 use xmpp::ns;
@@ -105,7 +106,7 @@ fn items(payload: &Element) -> Result<Vec<Jid>, StanzaError> {
     let items = payload.children().filter(|child| child.is("item", ns::BLOCKING));
     let jids = items.map(|item| {
         let jid = item.attr("jid").ok_or(StanzaError::with_text(Condition::BadRequest, "an item needs a jid"))?;
-        Jid::new(jid).map_err(|_| Condition::JidMalformed.into())
+        address::parse(jid).ok_or(Condition::JidMalformed.into())
     });
     let mut jids = jids.collect::<Result<Vec<Jid>, StanzaError>>()?;
     jids.sort_unstable();

@@ -26,6 +26,8 @@ pub async fn handle(request: &Request<'_>) -> Reply {
         let now_ms = request.host.clock.now_ms();
         return Ok(answer(now_ms, now_ms, "").to_string());
     }
+    // The end of a session is written without being waited for.
+    request.host.db.settle().await?;
     let stored = storage::accounts::by_localpart(&request.host.db, account.localpart()).await?;
     let Some(seen) = stored.and_then(|account| account.last_seen) else {
         return Err(StanzaError::with_text(Condition::ItemNotFound, "never seen"));

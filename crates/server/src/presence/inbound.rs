@@ -79,12 +79,12 @@ async fn answer_probe(host: &Arc<Host>, account: &Arc<Account>, to: &Jid, from: 
 }
 
 /// A presence ready for a session's queue.
-pub(super) fn delivery_of(stanza: &Stanza) -> Delivery {
+pub(super) fn delivery_of(stanza: &Stanza) -> Arc<Delivery> {
     let class = match (stanza.kind, &stanza.from) {
         (Kind::Presence(PresenceType::Available | PresenceType::Unavailable), Some(from)) => {
             Class::Presence(from.as_str().into())
         }
         _ => Class::Urgent,
     };
-    Delivery { xml: stanza.to_xml(|_| true, "").into(), class, undelivered: None }
+    Arc::new(Delivery { xml: stanza.to_xml(|_| true, "").into(), class, undelivered: None })
 }

@@ -32,7 +32,7 @@ pub(super) async fn outbound(
             let before = roster.state(contact);
             let outcome = before.outbound(action);
             let known = roster.item(contact);
-            if known.is_none() && outcome.state != before && roster.items().count() >= limit {
+            if known.is_none() && outcome.state != before && roster.item_count() >= limit {
                 return Ok(None);
             }
             if outcome.state != before {

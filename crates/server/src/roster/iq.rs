@@ -2,8 +2,9 @@
 
 use std::sync::atomic::Ordering;
 
-use jid::{BareJid, Jid};
+use jid::BareJid;
 use minidom::Element;
+use xmpp::address;
 use xmpp::build::Xml;
 use xmpp::error::{Condition, ErrorType, StanzaError};
 use xmpp::ns;
@@ -76,7 +77,7 @@ async fn set(request: &Request<'_>) -> Reply {
     let too_many = account
         .with_roster(&host.db, async |roster| {
             let known = roster.item(&wanted.jid);
-            if known.is_none() && roster.items().count() >= limits.roster_items_max {
+            if known.is_none() && roster.item_count() >= limits.roster_items_max {
                 return Ok(true);
             }
             let mut item = known.cloned().unwrap_or_else(|| new_item(&wanted.jid));
@@ -119,7 +120,7 @@ fn read(query: &Element, groups_max: usize, name_bytes_max: usize) -> Result<Wan
         return Err(Condition::BadRequest.into());
     }
     let jid = item.attr("jid").ok_or(Condition::BadRequest)?;
-    let jid = Jid::new(jid).map_err(|_| Condition::JidMalformed)?.into_bare();
+    let jid = address::parse(jid).ok_or(Condition::JidMalformed)?.into_bare();
     let not_acceptable = |text| StanzaError::with_text(Condition::NotAcceptable, text).of_type(ErrorType::Modify);
     let name = item.attr("name").filter(|name| !name.is_empty()).map(str::to_owned);
     if name.as_ref().is_some_and(|name| name.len() > name_bytes_max) {

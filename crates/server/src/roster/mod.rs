@@ -45,6 +45,11 @@ impl Roster {
         self.items.iter()
     }
 
+    /// How many contacts something is known of.
+    pub fn item_count(&self) -> usize {
+        self.items.len()
+    }
+
     /// The subscription state towards a contact.
     pub fn state(&self, jid: &BareJid) -> State {
         self.item(jid).map(state_of).unwrap_or_default()

@@ -7,6 +7,7 @@ use jid::Jid;
 use smallvec::SmallVec;
 use storage::ArchiveId;
 use storage::archive::{Direction, Entry};
+use xmpp::address;
 use xmpp::error::{Condition, ErrorType, StanzaError};
 use xmpp::ns;
 use xmpp::stanza::{Kind, MessageType, Stanza};
@@ -180,7 +181,7 @@ async fn local_recipient(
     let waits = keep != Keep::Nothing;
     if waits && plan.message.is_empty() {
         let limit = u64::try_from(host.config.limits.offline_messages_max).unwrap_or(u64::MAX);
-        if limit != u64::MAX && storage::undelivered::count(&host.db, account.id).await? >= limit {
+        if limit != u64::MAX && !account.has_room_for_one_more(&host.db, limit).await? {
             let full = StanzaError::with_text(Condition::ServiceUnavailable, "the recipient's mailbox is full");
             return Err(full.of_type(ErrorType::Wait));
         }
@@ -207,7 +208,7 @@ async fn archives(host: &Host, account: &Account, peer: &Jid) -> Result<bool, st
 /// XEP-0359 §5: nobody but the server says what ids the archives of its own accounts gave.
 fn is_spoofed_id(child: &Child<'_>, domain: &str) -> bool {
     child.is("stanza-id", ns::STANZA_ID)
-        && child.attr("by").is_none_or(|by| Jid::new(&by).map_or(true, |by| by.domain().as_str() == domain))
+        && child.attr("by").is_none_or(|by| address::parse(&by).is_none_or(|by| by.domain().as_str() == domain))
 }
 
 /// One row per owner: the recipient's, and the sender's own copy (a message to oneself is one row).
@@ -291,7 +292,7 @@ fn deliver_local(host: &Arc<Host>, envelope: &Envelope, recipient: &Recipient) -
         session.deliver(Delivery { xml: copy.into(), class: class.clone(), undelivered });
         got.push(session.clone());
     }
-    let delivery = Delivery { xml, class, undelivered };
+    let delivery = Arc::new(Delivery { xml, class, undelivered });
     for session in plan.message.iter().filter_map(|at| sessions.get(*at)) {
         session.deliver(delivery.clone());
         got.push(session.clone());

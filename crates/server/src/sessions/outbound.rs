@@ -38,15 +38,15 @@ impl Delivery {
     }
 }
 
-/// One item of a session's queue, in the order of writing.
+/// One item of a session's queue, in the order of writing. Small: the queue keeps room for 32 of them.
 #[derive(Debug)]
 pub enum Outbound {
     /// A stanza, counted by stream management.
-    Stanza(Delivery),
+    Stanza(Arc<Delivery>),
     /// Stream-level XML that is no stanza.
-    Nonza(Bytes),
+    Nonza(Box<str>),
     /// Stream management begins here (XEP-0198 §3): its state, and the `<enabled/>` to write.
-    EnableSm(Box<Sm>, Bytes),
+    EnableSm(Box<(Sm, String)>),
     /// Everything undelivered up to this id is to be written here, before what follows (XEP-0160). The session was
     /// available when the id was made: what is newer comes through the queue.
     FlushOffline(ArchiveId),
@@ -85,7 +85,7 @@ pub struct Outbox {
     /// Mailbox entries written by the flush, which may stand in the queue too.
     pub flushed: HashSet<ArchiveId>,
     /// Stanzas held back for an inactive client, oldest first (XEP-0352). None while it is active.
-    pub held: Option<Vec<Delivery>>,
+    pub held: Option<Vec<Arc<Delivery>>>,
     /// Being written. A write that is interrupted leaves the rest here, so that a stanza is never cut in two; it is
     /// lost with the socket.
     pub batch: Batch,

@@ -112,8 +112,8 @@ impl Session {
 
     /// Queues a stanza from someone else. A full queue ends the session: its reader is too slow, nobody waits for it,
     /// and what is undelivered stays so.
-    pub fn deliver(&self, delivery: Delivery) -> bool {
-        self.push(Outbound::Stanza(delivery))
+    pub fn deliver(&self, delivery: impl Into<Arc<Delivery>>) -> bool {
+        self.push(Outbound::Stanza(delivery.into()))
     }
 
     /// Queues an item that must be written in its place among the stanzas.
@@ -132,7 +132,7 @@ impl Session {
     /// what the client sends next.
     pub async fn reply(&self, xml: impl Into<Bytes>) {
         // A closed queue means that the session is over: nobody is left to read the answer.
-        let _ = self.queue.send(Outbound::Stanza(Delivery::urgent(xml))).await;
+        let _ = self.queue.send(Outbound::Stanza(Delivery::urgent(xml).into())).await;
     }
 
     /// Like [`Session::reply`] for what is no stanza.

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::Arc;
 
 use super::outbound::Delivery;
 
@@ -55,7 +56,7 @@ pub struct Sm {
     pub resume_secs: u64,
     /// A `<r/>` was written and not answered yet.
     pub asked: bool,
-    unacked: VecDeque<Delivery>,
+    unacked: VecDeque<Arc<Delivery>>,
     unacked_bytes: usize,
     acked: u32,
 }
@@ -67,7 +68,7 @@ impl Sm {
     }
 
     /// Notes that a stanza goes out.
-    pub fn sent(&mut self, delivery: Delivery) {
+    pub fn sent(&mut self, delivery: Arc<Delivery>) {
         self.unacked_bytes += delivery.xml.len();
         self.unacked.push_back(delivery);
     }
@@ -78,12 +79,12 @@ impl Sm {
     }
 
     /// The stanzas not yet acknowledged, oldest first.
-    pub fn unacked(&self) -> impl Iterator<Item = &Delivery> {
+    pub fn unacked(&self) -> impl Iterator<Item = &Arc<Delivery>> {
         self.unacked.iter()
     }
 
     /// The client has handled `h` stanzas: those are given back, oldest first.
-    pub fn acknowledge(&mut self, h: u32) -> Result<impl Iterator<Item = Delivery> + '_, SentTooLittle> {
+    pub fn acknowledge(&mut self, h: u32) -> Result<impl Iterator<Item = Arc<Delivery>> + '_, SentTooLittle> {
         self.asked = false;
         // XEP-0198 §4: h wraps at 2^32.
         let newly = h.wrapping_sub(self.acked);
@@ -105,14 +106,14 @@ mod tests {
 
     fn sm(sent: usize) -> Sm {
         let mut sm = Sm::new(None, 300);
-        (0..sent).for_each(|n| sm.sent(Delivery::urgent(n.to_string())));
+        (0..sent).for_each(|n| sm.sent(Delivery::urgent(n.to_string()).into()));
         sm
     }
 
     #[test]
     fn acknowledged_stanzas_are_given_back_in_order() {
         let mut sm = sm(5);
-        let acked: Vec<_> = sm.acknowledge(2).unwrap().map(|d| d.xml).collect();
+        let acked: Vec<_> = sm.acknowledge(2).unwrap().map(|d| d.xml.clone()).collect();
         assert_eq!(acked, ["0", "1"]);
         assert_eq!(sm.waiting(), (3, 3));
         assert_eq!(sm.acknowledge(2).unwrap().count(), 0);

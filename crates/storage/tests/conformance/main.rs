@@ -1,6 +1,6 @@
 //! What every database must do: each story takes a fresh `Db`, and runs on each
 //! backend. Another database is another line at the end.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod accounts;
 mod archive;

@@ -112,6 +112,7 @@ impl Target {
                 localpart: localpart.to_owned(),
                 password: password.to_owned(),
                 resource: None,
+                source: None,
             },
         };
         Ok(Login { resource, ..login })

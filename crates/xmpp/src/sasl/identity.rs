@@ -1,9 +1,10 @@
 //! From the names inside a SASL message to the account they claim.
 
-use jid::{BareJid, DomainRef, NodePart};
+use jid::{BareJid, DomainRef};
 
 use super::failure::{Condition, Failure};
 use super::limits::{AUTHZID_BYTES_MAX, USERNAME_BYTES_MAX};
+use crate::address;
 
 /// The account that `username` names on `domain`, provided the authorization identity is absent or the
 /// same account (RFC 6120 §6.3.8: nobody acts for somebody else here).
@@ -16,7 +17,7 @@ pub(super) fn account(authzid: Option<&str>, username: &str, domain: &DomainRef)
     }
     // A name that cannot be a localpart belongs to nobody, and saying so early reveals nothing.
     let localpart =
-        NodePart::new(username).map_err(|_| Failure::not_authorized("the username cannot be a localpart"))?;
+        address::localpart(username).ok_or(Failure::not_authorized("the username cannot be a localpart"))?;
     let account = BareJid::from_parts(Some(&localpart), domain);
 
     let Some(authzid) = authzid else { return Ok(account) };

@@ -64,7 +64,9 @@ fn element(
 ) -> Result<(minidom::Element, Entered), XmlError> {
     let entered = bindings.enter(frame, tag, inherited, scope, usize::MAX)?;
     let namespace = uri(entered.namespace, frame, scope, &bindings.decoded);
-    let mut element = minidom::Element::bare(tag.name.local().text(frame), namespace);
+    // minidom takes any name, and panics when it writes one that rxml would refuse: U+FDF0 to U+FFFD.
+    let name = ncname(tag.name.local().text(frame))?;
+    let mut element = minidom::Element::bare(name, namespace);
     for attribute in &tag.attributes {
         let namespace = match attribute.role {
             Role::DeclaresDefault | Role::DeclaresPrefix => continue,
@@ -74,8 +76,12 @@ fn element(
                 uri(namespace, frame, scope, &bindings.decoded).to_owned().into()
             }
         };
-        let name = NcName::try_from(attribute.name.local().text(frame)).map_err(|_| XmlError::NotWellFormed)?;
+        let name = ncname(attribute.name.local().text(frame))?;
         element.set_attr(namespace, name, decode::value(attribute.value.of(frame)).into_owned());
     }
     Ok((element, entered))
+}
+
+fn ncname(name: &str) -> Result<NcName, XmlError> {
+    NcName::try_from(name).map_err(|_| XmlError::NotWellFormed)
 }

@@ -124,7 +124,8 @@ impl Element {
     /// The element as a tree, for payloads off the hot path. Namespaces are resolved, prefixes are gone.
     ///
     /// # Errors
-    /// None for what was read from a stream; they are those of reading it again.
+    /// For what was read from a stream, one alone: a name in it has a character of U+FDF0 to U+FFFD, which XML allows and
+    /// minidom does not.
     pub fn to_dom(&self) -> Result<minidom::Element, XmlError> {
         dom::build(&self.bytes, &self.scope)
     }

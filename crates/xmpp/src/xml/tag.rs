@@ -134,7 +134,9 @@ impl StartTag {
 /// The caller compares it with the start tag's name, which is.
 pub(super) fn read_end(frame: &[u8], tag: Span) -> &[u8] {
     let [b'<', b'/', name @ .., b'>'] = tag.of(frame) else { return &[] };
-    name.trim_ascii_end()
+    // Not `trim_ascii_end`: a form feed is no white space in XML, and would end the stream of whoever gets it.
+    let spaces = name.iter().rev().take_while(|byte| is_space(**byte)).count();
+    name.get(..name.len().saturating_sub(spaces)).unwrap_or_default()
 }
 
 /// A place within one tag.

@@ -63,6 +63,7 @@ async fn archive_ends(
     let ends = archive::metadata(&host.db, account.id).await?;
     if let Some((_, last)) = ends {
         undelivered::clear_archived(&host.db, account.id, last).await?;
+        account.mailbox_is_emptied();
     }
     Ok(ends)
 }

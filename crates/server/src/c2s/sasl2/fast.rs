@@ -8,11 +8,12 @@ use storage::devices::{self as stored, Token};
 use storage::{AccountId, DeviceId};
 use xmpp::build::Xml;
 use xmpp::ns;
-use xmpp::sasl::{Condition, Failure, TokenMechanism, hashed_token};
+use xmpp::sasl::{Condition, Failure, TokenMechanism, UserAgentId, hashed_token};
 
 use super::request::{Fast, Request};
 use crate::accounts::Account;
 use crate::c2s::auth::{self, Channel, WRONG};
+use crate::c2s::guessing::Secret;
 use crate::clock;
 use crate::devices;
 use crate::host::Host;
@@ -27,7 +28,7 @@ pub(super) struct Came {
     pub(super) rotates: Option<TokenMechanism>,
 }
 
-/// Logs in with a token. What was used is committed before this returns, so that it cannot be used once more.
+/// Logs in with a token, unless too many log-ins have failed from that address. What was used is committed before this returns, so that it cannot be used once more.
 ///
 /// # Errors
 /// `invalid-mechanism` for one that takes no token or has nothing to bind to here, `malformed-request` for broken
@@ -45,9 +46,21 @@ pub(super) async fn log_in(
     let agent = request.user_agent.id.ok_or(malformed("a token needs the id of its user-agent"))?;
     let initial = initial.ok_or(malformed("a token needs an initial response"))?;
     let claim = hashed_token::parse(initial, host.domain.domain())?;
+    let attempt = auth::attempt(channel, &claim.account, Secret::Token);
+    auth::check_guessing(host, &attempt)?;
+    let came = check(host, &claim, (mechanism, bound), (&agent, fast)).await;
+    auth::note_outcome(host, &attempt, came)
+}
 
+/// Finds the token that the client proves to have, and uses it.
+async fn check(
+    host: &Host,
+    claim: &hashed_token::Claim,
+    (mechanism, bound): (TokenMechanism, &[u8]),
+    (agent, fast): (&UserAgentId, Fast),
+) -> Result<Came, Failure> {
     let account = host.accounts.find(&host.db, &claim.account).await.map_err(failed)?.ok_or(WRONG)?;
-    let device = devices::id_of(host, account.id, &agent);
+    let device = devices::id_of(host, account.id, agent);
     let tokens = stored::tokens(&host.db, account.id, device).await.map_err(failed)?;
     // XEP-0484 §3.4: a token is of no use with another mechanism.
     let mut known = tokens.into_iter().filter(|token| token.mechanism == mechanism.name());

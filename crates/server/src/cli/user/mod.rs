@@ -154,10 +154,10 @@ impl Named {
 /// `alice` or `alice@domain`, the domain being ours.
 fn localpart(text: &str, domain: &DomainRef) -> Result<NodePart, Failure> {
     let (name, host) = text.split_once('@').unwrap_or((text, domain.as_str()));
-    let localpart = NodePart::new(name)
-        .map_err(|_| Failure::new(format!("\"{}\" cannot be the name of an account", name.escape_debug())))?;
+    let localpart = xmpp::address::localpart(name)
+        .ok_or_else(|| Failure::new(format!("\"{}\" cannot be the name of an account", name.escape_debug())))?;
     match jid::DomainPart::new(host) {
-        Ok(host) if *host == *domain => Ok(localpart.into_owned()),
+        Ok(host) if *host == *domain => Ok(localpart),
         _ => Err(Failure::new(format!("this server serves {domain}, not \"{}\"", host.escape_debug()))),
     }
 }

@@ -1,9 +1,9 @@
 //! What a client asks of its archive: the form of XEP-0313 §4.1 and the page of XEP-0059.
 
-use jid::Jid;
 use minidom::Element;
 use storage::ArchiveId;
 use storage::archive::{Before, Filter, Paging, With};
+use xmpp::address;
 use xmpp::error::{Condition, StanzaError};
 use xmpp::ns;
 use xmpp::xep::data_form::Submission;
@@ -84,7 +84,7 @@ fn read_filter(query: &Element, limits: &Limits) -> Result<Filter, StanzaError> 
 }
 
 fn read_with(text: &str) -> Result<With, StanzaError> {
-    let jid = Jid::new(text).map_err(|_| Condition::JidMalformed)?;
+    let jid = address::parse(text).ok_or(Condition::JidMalformed)?;
     let resource = jid.resource().map(|resource| resource.as_str().to_owned());
     Ok(With { bare: jid.into_bare().into_inner(), resource })
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jid::{BareJid, NodePart};
 use minidom::Element;
+use xmpp::address;
 use xmpp::build::Xml;
 use xmpp::error::{Condition, StanzaError};
 use xmpp::ns;
@@ -129,9 +130,9 @@ impl NewAccount {
         let refused = |text| StanzaError::with_text(Condition::NotAcceptable, text);
         let username = username.ok_or_else(|| refused("a username is required"))?;
         let password = password.ok_or_else(|| refused("a password is required"))?;
-        let localpart = NodePart::new(&username).map_err(|_| refused("the username cannot be used in a JID"))?;
+        let localpart = address::localpart(&username).ok_or_else(|| refused("the username cannot be used in a JID"))?;
         let password = Password::prepare(&password).map_err(|_| refused("the password cannot be used"))?;
-        Ok(Self { localpart: localpart.into_owned(), password })
+        Ok(Self { localpart, password })
     }
 }
 
@@ -139,7 +140,7 @@ impl NewAccount {
 fn new_password(own: &str, username: Option<String>, password: Option<String>) -> Result<Password, StanzaError> {
     let refused = |text| StanzaError::with_text(Condition::BadRequest, text);
     let username = username.ok_or_else(|| refused("the username is missing"))?;
-    if !NodePart::new(&username).is_ok_and(|localpart| localpart.as_str() == own) {
+    if address::localpart(&username).is_none_or(|localpart| localpart.as_str() != own) {
         return Err(refused("only the own password can be changed"));
     }
     // An empty password must not become the password.

@@ -1,9 +1,11 @@
 //! How many accounts one address may create in an hour (XEP-0077 §3.1.1 leaves it to the deployment).
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use parking_lot::Mutex;
+
+use crate::c2s::admission::subscriber;
 
 const HOUR_MS: i64 = 3_600_000;
 /// How often addresses are forgotten whose hour is over.
@@ -58,14 +60,6 @@ impl Registrations {
         }
         hour.count += 1;
         true
-    }
-}
-
-/// What one customer of a provider has at least: an IPv4 address, or a /64 of IPv6.
-fn subscriber(ip: IpAddr) -> IpAddr {
-    match ip.to_canonical() {
-        IpAddr::V4(ip) => IpAddr::V4(ip),
-        IpAddr::V6(ip) => IpAddr::V6(Ipv6Addr::from_bits(ip.to_bits() & (u128::MAX << 64))),
     }
 }
 

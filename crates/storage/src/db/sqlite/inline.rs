@@ -58,8 +58,13 @@ impl Inline {
         connection.set_prepared_statement_cache_capacity(limits::PREPARED_STATEMENTS_MAX);
         migrations::run(&connection)?;
         let stats = Arc::<Stats>::default();
-        let writer =
-            Writer { connection, wal: PathBuf::new(), group_batches_max: usize::MAX, stats: Arc::clone(&stats) };
+        let writer = Writer {
+            connection,
+            wal: PathBuf::new(),
+            group_batches_max: usize::MAX,
+            submitted: Arc::default(),
+            stats: Arc::clone(&stats),
+        };
         let InlineOptions { seed, full_at } = options;
         let state = State { writer, queued: Vec::new(), random: seed, full_at, awaited: 0, closed: false };
         Ok(Self { state: Mutex::new(state), stats })

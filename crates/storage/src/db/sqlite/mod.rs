@@ -6,7 +6,14 @@ mod open;
 mod readers;
 mod writer;
 
-use std::{path::Path, sync::Arc, thread::JoinHandle};
+use std::{
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread::JoinHandle,
+};
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
@@ -18,6 +25,8 @@ pub use inline::InlineOptions;
 
 pub(super) struct Sqlite {
     writes: Arc<Queue<writer::Job>>,
+    /// Submitted batches that are not committed yet.
+    submitted: Arc<AtomicUsize>,
     reads: Arc<Queue<readers::Job>>,
     stats: Arc<Stats>,
     threads: Mutex<Vec<JoinHandle<()>>>,
@@ -28,6 +37,7 @@ impl Sqlite {
         let connection = open::writer(path, options)?;
         let driver = Self {
             writes: Arc::new(Queue::new(options.write_queue_batches_max)),
+            submitted: Arc::default(),
             reads: Arc::new(Queue::new(options.read_queue_queries_max)),
             stats: Arc::default(),
             threads: Mutex::default(),
@@ -42,6 +52,7 @@ impl Sqlite {
             connection,
             wal: open::wal_path(path),
             group_batches_max: options.group_batches_max.max(1),
+            submitted: Arc::clone(&driver.submitted),
             stats: Arc::clone(&driver.stats),
         };
         let queue = Arc::clone(&driver.writes);
@@ -55,7 +66,20 @@ impl Sqlite {
         batch: Vec<Statement>,
         answer: Option<oneshot::Sender<Result<Vec<Outcome>, Error>>>,
     ) -> Result<(), Error> {
-        self.writes.push(writer::Job { batch, answer }).await
+        let is_submitted = answer.is_none();
+        if is_submitted {
+            self.submitted.fetch_add(1, Ordering::AcqRel);
+        }
+        let queued = self.writes.push(writer::Job { batch, answer }).await;
+        if is_submitted && queued.is_err() {
+            self.submitted.fetch_sub(1, Ordering::AcqRel);
+        }
+        queued
+    }
+
+    /// Whether anything that was submitted waits for its commit.
+    pub(super) fn has_submitted(&self) -> bool {
+        self.submitted.load(Ordering::Acquire) > 0
     }
 
     pub(super) async fn queue_query(

@@ -42,8 +42,7 @@ pub(super) fn reader(path: &Path) -> Result<Connection, Error> {
     connection.execute_batch(
         "PRAGMA query_only = ON;
          PRAGMA temp_store = MEMORY;
-         PRAGMA cache_size = -4096;
-         PRAGMA mmap_size = 134217728;",
+         PRAGMA cache_size = -4096;",
     )?;
     connection.set_prepared_statement_cache_capacity(limits::PREPARED_STATEMENTS_MAX);
     Ok(connection)

@@ -1,7 +1,14 @@
 //! The writer thread: takes every batch that waits, commits once, then answers
 //! all. A batch that fails is undone alone.
 
-use std::{path::PathBuf, sync::Arc, time::Instant};
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Instant,
+};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -30,6 +37,8 @@ pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) wal: PathBuf,
     pub(super) group_batches_max: usize,
+    /// Submitted batches that are not committed yet.
+    pub(super) submitted: Arc<AtomicUsize>,
     pub(super) stats: Arc<Stats>,
 }
 
@@ -39,7 +48,9 @@ impl Writer {
         let mut commits: u64 = 0;
         while let Popped::Job(first) = jobs.0.pop(None) {
             let group = self.gather(first, &jobs.0);
+            let submitted = group.iter().filter(|job| job.answer.is_none()).count();
             self.commit(group);
+            self.submitted.fetch_sub(submitted, Ordering::AcqRel);
             commits = commits.wrapping_add(1);
             if commits.is_multiple_of(WAL_LOOK_COMMITS) {
                 self.bound_wal();

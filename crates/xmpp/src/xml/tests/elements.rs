@@ -124,6 +124,15 @@ fn the_tree_has_what_the_bytes_say() {
 }
 
 #[test]
+fn a_name_that_minidom_cannot_write_makes_no_tree() {
+    for xml in ["<iq><\u{ffef}/></iq>", "<iq><a \u{fdf0}='1'/></iq>", "<iq><a\u{fffd}/></iq>"] {
+        assert!(stanza(xml).to_dom().is_err(), "{xml}");
+    }
+    let written = String::from(&stanza("<iq><a b='\u{ffef}'>\u{fffd}</a></iq>").to_dom().unwrap());
+    assert!(written.contains("<a b='\u{ffef}'>\u{fffd}</a>"), "{written}");
+}
+
+#[test]
 fn one_element_can_be_read_outside_a_stream() {
     let element = Element::parse(" <message><body/></message>\n", "jabber:client").unwrap();
     assert_eq!(element.bytes(), "<message><body/></message>");

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jid::{BareJid, Jid};
+use xmpp::address;
 use xmpp::build::Xml;
 use xmpp::error::{Condition, StanzaError};
 use xmpp::ns;
@@ -64,7 +65,7 @@ pub(super) fn password(form: &Submission) -> Result<Password, StanzaError> {
 }
 
 fn parse(text: &str) -> Result<Jid, StanzaError> {
-    Jid::new(text.trim()).map_err(|_| Condition::JidMalformed.into())
+    address::parse(text.trim()).ok_or(Condition::JidMalformed.into())
 }
 
 #[cfg(test)]
