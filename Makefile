@@ -59,8 +59,10 @@ bench:
 	cargo build --release --package server --package bench
 	@$${CARGO_TARGET_DIR:-target}/release/bench compare --output docs/benchmarks.md
 
-# 19,000 TLS sessions in one whimbreld: memory, a storm of log-ins, messages.
+# 19,000 TLS sessions in one whimbreld: memory, a storm of log-ins, messages. Then a million without sockets, in one
+# process with their clients.
 bench-sessions:
 	@scripts/setup.sh
 	cargo build --release --package server --package bench
 	@$${CARGO_TARGET_DIR:-target}/release/bench sessions
+	@$${CARGO_TARGET_DIR:-target}/release/bench memory-sessions

@@ -53,7 +53,7 @@ pub async fn run(options: Options) -> Result<()> {
     let sizes = if options.quick { Sizes::QUICK } else { Sizes::FULL };
     let rounds = if options.quick { 1 } else { options.rounds };
     let tests = if options.tests.is_empty() { Test::ALL } else { &options.tests };
-    let load = machine::load();
+    let mut loads = vec![machine::load()];
 
     let places = Places { memory: Workplace::in_memory()?, disk: Workplace::on_disk()? };
     let mut seeds = BTreeMap::new();
@@ -66,6 +66,7 @@ pub async fn run(options: Options) -> Result<()> {
     for round in 1..=rounds {
         for &test in tests {
             for &peer in peers.iter().filter(|peer| test.is_for(**peer)) {
+                loads.push(machine::load());
                 let accounts = seeds.get(&peer).map(Vec::as_slice).unwrap_or_default();
                 match places.measure(test, peer, accounts, &sizes).await {
                     Ok(found) => {
@@ -83,7 +84,8 @@ pub async fn run(options: Options) -> Result<()> {
     let table = results.markdown(peers)?;
     println!("{table}");
     if let Some(path) = options.output {
-        let page = page(&table, &versions, rounds, &load, &places.disk.file_system(), &sizes)?;
+        let mut page = page(&table, &versions, rounds, &loads, &places.disk.file_system(), &sizes)?;
+        page.push_str(&kept_of(&fs::read_to_string(&path).unwrap_or_default()));
         fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
     }
     if failures.is_empty() { Ok(()) } else { bail!("{} tests failed:\n{}", failures.len(), failures.join("\n")) }
@@ -137,21 +139,29 @@ pub async fn create(running: &Running, accounts: &[Arc<Account>]) -> Result<()> 
     Ok(())
 }
 
-fn page(table: &str, versions: &[String], rounds: usize, load: &str, disk: &str, sizes: &Sizes) -> Result<String> {
+/// The part of an earlier page that other measurements have written, below the table's.
+fn kept_of(page: &str) -> String {
+    page.find("\n## ").and_then(|start| page.get(start..)).unwrap_or_default().to_owned()
+}
+
+fn page(table: &str, versions: &[String], rounds: usize, loads: &[f64], disk: &str, sizes: &Sizes) -> Result<String> {
     let (date, machine, servers) = (machine::date()?, machine::description(), versions.join(", "));
+    let (calmest, busiest) =
+        (loads.iter().fold(f64::MAX, |a, b| a.min(*b)), loads.iter().fold(0.0_f64, |a, b| a.max(*b)));
     let Sizes { talkers, each, idle, logins, storm, offline, archives, secs } = sizes;
     let (recipients, for_each) = offline;
     let (readers, in_each) = archives;
     Ok(format!(
         "# Benchmarks
 
-Written by `make bench` on {date}: do not edit.
+Written by `make bench` on {date}: do not edit above \"A million sessions\".
 
 {table}
 (n×) is n times ours; the last column is what we want to reach.
 
-- **Machine**: {machine}; load average {load} at the start. Other programs share it, so only the ratios of
-  one run count.
+- **Machine**: {machine}; load average between {calmest:.1} and
+  {busiest:.1} during the run, the benchmark's own included. Other programs make every number larger, so only the ratios
+  of one run count.
 - **Servers**: {servers}. The floor is a relay on tokio and rustls that passes the same frames on unread; its
   log-in is a TLS handshake and a line each way.
 - **How**: medians of {rounds} rounds, each test with fresh processes, on loopback, over TLS unless it says
@@ -166,7 +176,21 @@ Written by `make bench` on {date}: do not edit.
   {readers} archives of {in_each} messages; {secs} s at a fixed rate. Every message is checked to arrive once
   and in order, every page to be full, every archive to be complete.
 - **Again**: `make bench` on Debian 12 installs what it needs and writes this page. `make bench-sessions` holds
-  19,000 TLS sessions in one server.
+  19,000 TLS sessions in one server, and then a million without sockets in one process.
 "
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_table_leaves_the_sections_below_it_alone() {
+        assert_eq!(
+            kept_of("# Benchmarks\n\nthe table\n\n## A million sessions\n\n10 KiB\n"),
+            "\n## A million sessions\n\n10 KiB\n"
+        );
+        assert_eq!(kept_of("# Benchmarks\n"), "");
+    }
 }

@@ -27,12 +27,9 @@ pub fn description() -> String {
     )
 }
 
-/// How busy the machine was with other things in the last minute: processes that wanted a core.
-pub fn load() -> String {
-    fs::read_to_string("/proc/loadavg")
-        .ok()
-        .and_then(|text| Some(text.split_whitespace().next()?.to_owned()))
-        .unwrap_or_default()
+/// How busy the machine was in the last minute: processes that wanted a core.
+pub fn load() -> f64 {
+    first("/proc/loadavg", |line| line.split_whitespace().next()?.parse().ok()).unwrap_or(0.0)
 }
 
 /// Today, as `2026-01-31`.

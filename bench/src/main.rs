@@ -6,6 +6,7 @@
 mod client;
 mod compare;
 mod machine;
+mod memory_sessions;
 mod peer;
 mod plan;
 mod process;
@@ -21,6 +22,10 @@ use anyhow::{Result, bail};
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// The allocator of `whimbreld`: where the server is in this process, its memory is what it would be there.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures whimbreld, beside other servers
 #[derive(Debug, Parser)]
 struct Cli {
@@ -34,6 +39,11 @@ enum Command {
     Compare(compare::Options),
     /// Hold many TLS sessions in one server
     Sessions(sessions::Options),
+    /// Hold a million sessions of a server in this process, without sockets
+    MemorySessions(memory_sessions::Options),
+    /// What the clients of `memory-sessions` hold, without a server (started by it)
+    #[command(hide = true)]
+    MemoryClients(memory_sessions::Options),
     /// Be the floor: a relay that looks at nothing (started by `compare`)
     Relay {
         /// Where to listen without TLS
@@ -58,6 +68,8 @@ async fn main() -> Result<()> {
         match Cli::parse().command {
             Command::Compare(options) => compare::run(options).await,
             Command::Sessions(options) => sessions::run(options).await,
+            Command::MemorySessions(options) => memory_sessions::run(options).await,
+            Command::MemoryClients(options) => memory_sessions::clients::run(options).await,
             Command::Relay { tcp, tls, cert, key } => relay::run(tcp, tls, &cert, &key).await,
         }
     };

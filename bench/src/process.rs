@@ -77,15 +77,7 @@ impl Server {
 
     /// The same once it has stopped to change by more than a thousandth, or after ten seconds.
     pub async fn pss_at_rest(&self) -> Result<u64> {
-        let end = Instant::now() + Duration::from_secs(10);
-        let (mut before, mut calm) = (self.pss()?, 0);
-        while calm < 3 && Instant::now() < end {
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            let now = self.pss()?;
-            calm = if now.abs_diff(before) * 1000 <= before { calm + 1 } else { 0 };
-            before = now;
-        }
-        Ok(before)
+        at_rest(|| self.pss()).await
     }
 
     /// Ends the server in an orderly way, so that what it stored can be copied.
@@ -162,6 +154,51 @@ impl Cpu {
         let fine = ticks.abs_diff(threads) <= 2 * TICK_US || threads.abs_diff(ticks) * 50 <= ticks;
         if fine { threads as f64 } else { ticks as f64 }
     }
+}
+
+/// Memory of this process, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnMemory {
+    /// Proportional set size.
+    pub pss: u64,
+    /// Resident set size.
+    pub rss: u64,
+    /// The part that belongs to no file: heap and stacks.
+    pub heap: u64,
+}
+
+impl OwnMemory {
+    /// Once it has stopped to change.
+    pub async fn at_rest() -> Result<Self> {
+        let read = || {
+            let text = fs::read_to_string("/proc/self/smaps_rollup")?;
+            let bytes = |key| {
+                let kib = text.lines().find_map(|line| number_after(line, key)).context("no memory")?;
+                Ok::<_, anyhow::Error>(kib * 1024)
+            };
+            Ok(Self { pss: bytes("Pss:")?, rss: bytes("Rss:")?, heap: bytes("Anonymous:")? })
+        };
+        at_rest(|| Ok(read()?.pss)).await?;
+        read()
+    }
+}
+
+/// CPU that this process has used, in microseconds.
+pub fn own_cpu_us() -> u64 {
+    stat(std::process::id()).map_or(0, |stat| stat.cpu_ticks * TICK_US)
+}
+
+/// A size once it has stopped to change by more than a thousandth, or after ten seconds.
+async fn at_rest(read: impl Fn() -> Result<u64>) -> Result<u64> {
+    let end = Instant::now() + Duration::from_secs(10);
+    let (mut before, mut calm) = (read()?, 0);
+    while calm < 3 && Instant::now() < end {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let now = read()?;
+        calm = if now.abs_diff(before) * 1000 <= before { calm + 1 } else { 0 };
+        before = now;
+    }
+    Ok(before)
 }
 
 /// Lets this process and those it starts open as many files as the hard limit allows.

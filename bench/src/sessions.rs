@@ -107,7 +107,7 @@ pub async fn run(options: Options) -> Result<()> {
 }
 
 /// Brings items out of order, the same way each time.
-fn shuffle<T>(items: &mut [T]) {
+pub(crate) fn shuffle<T>(items: &mut [T]) {
     let mut state: usize = 1;
     for last in (1..items.len()).rev() {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);

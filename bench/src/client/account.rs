@@ -18,7 +18,7 @@ pub struct Account {
     pub name: String,
     /// Its password.
     pub password: String,
-    pub(super) keys: KeptKeys,
+    pub(super) keys: Arc<KeptKeys>,
 }
 
 impl Account {
@@ -30,12 +30,30 @@ impl Account {
 
 /// Accounts `u0` to `u{count - 1}`.
 pub fn numbered(count: usize) -> Vec<Arc<Account>> {
-    let account = |number| Account {
-        name: format!("u{number}"),
-        password: format!("pass-of-u{number}"),
-        keys: KeptKeys::default(),
-    };
+    let account =
+        |number| Account { name: format!("u{number}"), password: format!("pass-of-u{number}"), keys: Arc::default() };
     (0..count).map(|number| Arc::new(account(number))).collect()
+}
+
+/// Accounts with one password and one salt, so that it is hashed once for all of them.
+#[derive(Debug, Default)]
+pub struct Alike {
+    keys: Arc<KeptKeys>,
+}
+
+impl Alike {
+    /// The password of all.
+    pub const PASSWORD: &str = "pass-of-everybody";
+
+    /// The localpart of one of them.
+    pub fn localpart(number: usize) -> String {
+        format!("u{number}")
+    }
+
+    /// One of them.
+    pub fn account(&self, number: usize) -> Account {
+        Account { name: Self::localpart(number), password: Self::PASSWORD.to_owned(), keys: Arc::clone(&self.keys) }
+    }
 }
 
 /// Creates an account on a connection of its own.

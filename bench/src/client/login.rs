@@ -44,12 +44,23 @@ pub struct Session {
 impl Session {
     /// Logs in and comes online: returns when the server has sent the client's own presence back.
     pub async fn online(login: Login, account: &Account) -> Result<Self> {
-        timeout(DEADLINE, Self::come_online(login, account)).await.context("the log-in takes too long")?
+        let online = async { Self::come_online(Wire::connect(login.target).await?, login.sm, account).await };
+        timeout(DEADLINE, online).await.context("the log-in takes too long")?
     }
 
-    async fn come_online(login: Login, account: &Account) -> Result<Self> {
-        let mut session = Self::bound(login.target, account).await?;
-        if login.sm {
+    /// The same on a connection that is there already, with stream management.
+    pub async fn online_over(wire: Wire, account: &Account) -> Result<Self> {
+        timeout(DEADLINE, Self::come_online(wire, true, account)).await.context("the log-in takes too long")?
+    }
+
+    /// A session whose server is only played: what a client holds in memory, and nothing more.
+    pub fn played(wire: Wire, id: String) -> Self {
+        Self { wire, sm: Some(Ticket { id, handled: 0 }), sent: 0 }
+    }
+
+    async fn come_online(wire: Wire, sm: bool, account: &Account) -> Result<Self> {
+        let mut session = Self::bound(wire, account).await?;
+        if sm {
             session.wire.push(&format!("<enable xmlns='{}' resume='true'/>", ns::SM));
             let enabled = session.expect("enabled").await?;
             let id = enabled.attr("id").context("the session cannot be resumed")?.into_owned();
@@ -68,8 +79,8 @@ impl Session {
         }
     }
 
-    async fn bound(target: Target, account: &Account) -> Result<Self> {
-        let mut session = Self { wire: authenticate(target, account).await?, sm: None, sent: 0 };
+    async fn bound(wire: Wire, account: &Account) -> Result<Self> {
+        let mut session = Self { wire: authenticate(wire, account).await?, sm: None, sent: 0 };
         session.wire.push(&format!(
             "<iq type='set' id='bind'><bind xmlns='{}'><resource>{RESOURCE}</resource></bind></iq>",
             ns::BIND
@@ -80,8 +91,8 @@ impl Session {
 
     /// As [`Session::online`] where messages are waiting: returns right after the presence was sent.
     pub async fn coming_online(login: Login, account: &Account) -> Result<Self> {
-        let bound = timeout(DEADLINE, Self::bound(login.target, account));
-        let mut session = bound.await.context("the log-in takes too long")??;
+        let bound = async { Self::bound(Wire::connect(login.target).await?, account).await };
+        let mut session = timeout(DEADLINE, bound).await.context("the log-in takes too long")??;
         session.stanza("<presence/>");
         session.wire.flush().await?;
         Ok(session)
@@ -90,7 +101,7 @@ impl Session {
     /// Logs in and takes up the session that was lost.
     pub async fn resumed(login: Login, account: &Account, ticket: Ticket) -> Result<Self> {
         let resume = async {
-            let wire = authenticate(login.target, account).await?;
+            let wire = authenticate(Wire::connect(login.target).await?, account).await?;
             let mut session = Self { wire, sm: None, sent: 0 };
             session.wire.push(&format!("<resume xmlns='{}' previd='{}' h='{}'/>", ns::SM, ticket.id, ticket.handled));
             session.expect("resumed").await?;
@@ -160,6 +171,11 @@ impl Session {
         }
     }
 
+    /// Gives buffers back until something happens.
+    pub fn rest(&mut self) {
+        self.wire.rest();
+    }
+
     /// The result of the request with this id; other stanzas are skipped.
     pub async fn answer(&mut self, id: &str) -> Result<Element> {
         loop {
@@ -182,8 +198,7 @@ impl Session {
 }
 
 /// A connection that has authenticated and opened its second stream.
-async fn authenticate(target: Target, account: &Account) -> Result<Wire> {
-    let mut wire = Wire::connect(target).await?;
+async fn authenticate(mut wire: Wire, account: &Account) -> Result<Wire> {
     wire.open().await?;
     let (exchange, first) = Exchange::begin(&account.name);
     wire.push(&format!(

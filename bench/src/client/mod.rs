@@ -6,6 +6,6 @@ mod scram;
 mod tls;
 mod wire;
 
-pub use account::{Account, DOMAIN, numbered, register};
+pub use account::{Account, Alike, DOMAIN, numbered, register};
 pub use login::{Login, Session};
 pub use wire::{Target, Wire};

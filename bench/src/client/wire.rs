@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use anyhow::{Context, Result, bail};
 use bytes::{Buf, BytesMut};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::pki_types::ServerName;
@@ -33,6 +33,8 @@ pub struct Target {
 enum Transport {
     Tcp(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
+    /// The server is in this process.
+    Memory(DuplexStream),
 }
 
 /// A connection and where its reader stands.
@@ -58,7 +60,23 @@ impl Wire {
         } else {
             Transport::Tcp(tcp)
         };
-        Ok(Self { transport, scanner: Scanner::new(Limits::TRUSTED), unread: BytesMut::new(), unsent: BytesMut::new() })
+        Ok(Self::over(transport))
+    }
+
+    /// The client's end of a connection without a socket.
+    pub fn in_memory(end: DuplexStream) -> Self {
+        Self::over(Transport::Memory(end))
+    }
+
+    fn over(transport: Transport) -> Self {
+        Self { transport, scanner: Scanner::new(Limits::TRUSTED), unread: BytesMut::new(), unsent: BytesMut::new() }
+    }
+
+    /// Gives the read buffer back while nothing is in it: a million of them are held at once.
+    pub fn rest(&mut self) {
+        if self.unread.is_empty() {
+            self.unread = BytesMut::new();
+        }
     }
 
     /// Writes with the next [`Wire::flush`], or when there is nothing to read.
@@ -75,11 +93,12 @@ impl Wire {
             match &mut self.transport {
                 Transport::Tcp(tcp) => tcp.write_buf(&mut self.unsent).await?,
                 Transport::Tls(tls) => tls.write_buf(&mut self.unsent).await?,
+                Transport::Memory(end) => end.write_buf(&mut self.unsent).await?,
             };
         }
         self.unsent = BytesMut::new();
         match &mut self.transport {
-            Transport::Tcp(_) => Ok(()),
+            Transport::Tcp(_) | Transport::Memory(_) => Ok(()),
             Transport::Tls(tls) => tls.flush().await,
         }
     }
@@ -139,6 +158,7 @@ impl Wire {
         let count = match &mut self.transport {
             Transport::Tcp(tcp) => tcp.read_buf(&mut self.unread).await,
             Transport::Tls(tls) => tls.read_buf(&mut self.unread).await,
+            Transport::Memory(end) => end.read_buf(&mut self.unread).await,
         };
         match count {
             // Some servers close without TLS's own farewell.

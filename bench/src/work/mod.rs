@@ -13,7 +13,7 @@ pub use idle::idle;
 pub use logins::{logins, storm};
 pub use messages::{Chat, Hint, chat};
 pub use offline::offline;
-pub use paced::{Paced, exchange, paced};
+pub use paced::{Latency, Paced, exchange, paced};
 pub use relayed::{relayed, relayed_handshakes, relayed_idle};
 
 use std::sync::Arc;

@@ -9,7 +9,8 @@ use crate::words;
 /// The input is the file's text, then the name of a variable and its value.
 pub fn run(input: &[u8]) {
     let [file, name, value] = words::split(input).map(String::from_utf8_lossy);
-    let variables = match name.is_empty() {
+    // The operator names variables, and a control character in a name is no mistake that people make.
+    let variables = match name.is_empty() || name.contains(char::is_control) {
         true => Vec::new(),
         false => vec![(format!("WHIMBREL_{name}"), value.into_owned())],
     };

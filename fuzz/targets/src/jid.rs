@@ -1,6 +1,7 @@
 //! Addresses (RFC 7622): what was accepted is in its final form, and consists of its parts.
 
 use jid::{BareJid, DomainPart, Jid, NodePart, ResourcePart};
+use xmpp::address;
 
 /// The input is an address.
 pub fn run(input: &[u8]) {
@@ -9,9 +10,11 @@ pub fn run(input: &[u8]) {
     let _ = NodePart::new(text);
     let _ = ResourcePart::new(text);
     let _ = BareJid::new(text);
-    let Ok(jid) = Jid::new(text) else { return };
+    let _ = Jid::new(text);
+    // The crate's own reader lets addresses through that are in no final form.
+    let Some(jid) = address::parse(text) else { return };
 
-    assert_eq!(Jid::new(jid.as_str()).as_ref(), Ok(&jid), "its own text is another address");
+    assert_eq!(address::parse(jid.as_str()).as_ref(), Some(&jid), "its own text is another address");
     assert!(jid.as_str().len() <= 3 * 1023 + 2);
     let node = jid.node();
     let resource = jid.resource();

@@ -17,7 +17,7 @@ pub fn run(input: &[u8]) {
     id(text);
     written(text);
     let Ok(element) = Element::parse(text.to_owned(), ns::CLIENT) else { return };
-    let dom = element.to_dom().expect("an element that was read has a tree");
+    let Ok(dom) = element.to_dom() else { return };
     let _ = rsm::Request::read(&dom);
     let _ = UserAgent::read(&dom);
     if let Some(form) = Submission::read(&dom) {

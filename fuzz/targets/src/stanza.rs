@@ -21,6 +21,9 @@ pub fn run(input: &[u8]) {
         Err(Rejected::Faulty(stanza, error)) => (*stanza, error),
         Err(Rejected::NotAStanza) => return,
     };
+    // minidom refuses some names that XML allows.
+    let Ok(dom) = stanza.element.to_dom() else { return };
+    assert!(!String::from(&dom).is_empty(), "a tree cannot be written");
     forwarded(&stanza);
     shortened(&stanza);
     answered(&stanza, &error);
