@@ -3,22 +3,20 @@
 # fuzz/artifacts/TARGET. Where libFuzzer cannot be built, the same targets run over changed inputs of their corpus.
 #
 #   scripts/fuzz.sh SECS [TARGET...]   each target SECS long; all targets by default
-#   scripts/fuzz.sh merge [TARGET...]  takes into fuzz/corpus what earlier runs found and no seed covers
 set -eu
 
 cd "$(dirname "$0")/../fuzz"
 PATH="$HOME/.cargo/bin:$PATH"
-mode=$1
+secs=$1
 shift
 targets=${*:-$(sed -n 's|^path = "fuzz_targets/\(.*\)\.rs"$|\1|p' Cargo.toml)}
 
 ../scripts/setup.sh
 # libFuzzer is C++.
 if ! ../scripts/need.sh c++ g++; then
-    [ "$mode" != merge ] || { echo "fuzz: merging needs libFuzzer" >&2; exit 1; }
     echo "fuzz: no libFuzzer here, changing inputs at random instead"
     # shellcheck disable=SC2086 # a list of words
-    FUZZ_SECS=$mode exec cargo test --release --package fuzz-targets --test mutations -- --nocapture --exact $targets
+    FUZZ_SECS=$secs exec cargo test --release --package fuzz-targets --test mutations -- --nocapture --exact $targets
 fi
 
 # What `cargo fuzz build --sanitizer none` passes too. These flags are stable; a sanitizer would need nightly, and find
@@ -34,14 +32,10 @@ binaries="${CARGO_TARGET_DIR:-target}/$triple/release"
 
 for target in $targets; do
     mkdir -p "artifacts/$target" "found/$target" "corpus/$target"
-    if [ "$mode" = merge ]; then
-        "$binaries/$target" -merge=1 "corpus/$target" "found/$target" 2>&1 | tail -n 1
-    fi
 done
-[ "$mode" != merge ] || exit 0
 
 # One target: its name, then whether it held. What it said is shown when it did not.
-export binaries mode
+export binaries secs
 run='
     target=$1
     case $target in
@@ -49,7 +43,7 @@ run='
         *) words="-dict=xml.dict" ;;
     esac
     log="artifacts/$target/log"
-    if "$binaries/$target" -max_total_time="$mode" -max_len=4096 -timeout=10 -rss_limit_mb=2048 $words \
+    if "$binaries/$target" -max_total_time="$secs" -max_len=4096 -timeout=10 -rss_limit_mb=2048 $words \
         -print_final_stats=1 -artifact_prefix="artifacts/$target/" "found/$target" "corpus/$target" >"$log" 2>&1
     then
         echo "fuzz: $target held for $(sed -n "s/^stat::number_of_executed_units: *//p" "$log") inputs"

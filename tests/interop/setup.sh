@@ -19,6 +19,7 @@ want node nodejs npm
 want npm npm
 want profanity profanity
 want tmux tmux
+want openssl openssl
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
 if [ ${#missing[@]} -gt 0 ]; then
