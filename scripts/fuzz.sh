@@ -43,7 +43,7 @@ run='
         *) words="-dict=xml.dict" ;;
     esac
     # What is run for every change is the same every time; longer runs look elsewhere each time.
-    [ "$mode" -gt 60 ] || words="$words -seed=1"
+    [ "$secs" -gt 60 ] || words="$words -seed=1"
     log="artifacts/$target/log"
     if "$binaries/$target" -max_total_time="$secs" -max_len=4096 -timeout=10 -rss_limit_mb=2048 $words \
         -print_final_stats=1 -artifact_prefix="artifacts/$target/" "found/$target" "corpus/$target" >"$log" 2>&1
