@@ -2,4 +2,5 @@
 
 mod lifecycle;
 mod one_round_trip;
+mod retention;
 mod streams;
