@@ -17,6 +17,7 @@ import aioxmpp.vcard
 import aioxmpp.version
 from OpenSSL import SSL
 
+import checks
 from checks import Inbox, check, run, spec
 
 
@@ -87,29 +88,11 @@ class Device:
             await self.happens("stopped")
 
 
-class Stage:
-    """Who is on; devices are made when a check asks for them and shared by later ones."""
-
-    def __init__(self, where):
-        self.where = where
-        self.devices = {}
-
-    def fresh(self, user, resource):
-        account = self.where["users"][user]
-        return Device(self.where, account["jid"], account["password"], resource)
-
-    async def on(self, user, resource="desk"):
-        key = (user, resource)
-        if key not in self.devices:
-            self.devices[key] = await self.fresh(user, resource).log_in()
-        return self.devices[key]
-
-    async def off(self, user):
-        for key in [key for key in self.devices if key[0] == user]:
-            await self.devices.pop(key).leave()
+class Stage(checks.Stage):
+    """aioxmpp wants its own kind of address."""
 
     def jid(self, user):
-        return aioxmpp.JID.fromstr(self.where["users"][user]["jid"])
+        return aioxmpp.JID.fromstr(super().jid(user))
 
 
 @check
@@ -263,7 +246,7 @@ async def password_change(stage):
 
 
 async def main():
-    stage = Stage(spec())
+    stage = Stage(spec(), Device)
     code = await run(stage)
     for user in ("alice", "bob"):
         await stage.off(user)

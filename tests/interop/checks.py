@@ -35,6 +35,32 @@ async def run(stage):
     return 1 if failed else 0
 
 
+class Stage:
+    """Who is on; clients are made when a check asks for them and shared by later ones."""
+
+    def __init__(self, where, client):
+        self.where = where
+        self.client = client
+        self.clients = {}
+
+    def fresh(self, user, resource):
+        account = self.where["users"][user]
+        return self.client(self.where, account["jid"], account["password"], resource)
+
+    async def on(self, user, resource="desk"):
+        key = (user, resource)
+        if key not in self.clients:
+            self.clients[key] = await self.fresh(user, resource).log_in()
+        return self.clients[key]
+
+    async def off(self, user):
+        for key in [key for key in self.clients if key[0] == user]:
+            await self.clients.pop(key).leave()
+
+    def jid(self, user):
+        return self.where["users"][user]["jid"]
+
+
 class Inbox:
     """What happened to a client, in order; waiting for an event that fits."""
 

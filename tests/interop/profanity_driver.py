@@ -11,7 +11,7 @@ from pathlib import Path
 
 import checks
 from checks import check, run, spec
-from slixmpp_driver import Stage
+from slixmpp_driver import Client
 
 # The other driver's checks came along with its client.
 checks.CHECKS.clear()
@@ -96,11 +96,11 @@ class Profanity:
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Show(Stage):
+class Show(checks.Stage):
     """slixmpp's bob, and alice in profanity."""
 
     def __init__(self, where):
-        super().__init__(where)
+        super().__init__(where, Client)
         self.profanity = Profanity(where)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import slixmpp
 from slixmpp.exceptions import IqError
 
-from checks import Inbox, check, run, spec
+from checks import Inbox, Stage, check, run, spec
 
 PLUGINS = ("xep_0030", "xep_0012", "xep_0049", "xep_0054", "xep_0077", "xep_0092", "xep_0184", "xep_0191", "xep_0198",
            "xep_0199", "xep_0202", "xep_0203", "xep_0280", "xep_0297", "xep_0313", "xep_0352", "xep_0359")
@@ -58,31 +58,6 @@ class Client(slixmpp.ClientXMPP):
     async def leave(self):
         if self.transport is not None:
             await self.disconnect()
-
-
-class Stage:
-    """Who is on; clients are made when a check asks for them and shared by later ones."""
-
-    def __init__(self, where):
-        self.where = where
-        self.clients = {}
-
-    def fresh(self, user, resource):
-        account = self.where["users"][user]
-        return Client(self.where, account["jid"], account["password"], resource)
-
-    async def on(self, user, resource="desk"):
-        key = (user, resource)
-        if key not in self.clients:
-            self.clients[key] = await self.fresh(user, resource).log_in()
-        return self.clients[key]
-
-    async def off(self, user):
-        for key in [key for key in self.clients if key[0] == user]:
-            await self.clients.pop(key).leave()
-
-    def jid(self, user):
-        return self.where["users"][user]["jid"]
 
 
 @check
@@ -302,7 +277,7 @@ async def password_change(stage):
 
 
 async def main():
-    stage = Stage(spec())
+    stage = Stage(spec(), Client)
     code = await run(stage)
     for user in ("alice", "bob"):
         await stage.off(user)

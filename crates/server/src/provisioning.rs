@@ -15,8 +15,8 @@ use crate::host::Host;
 use crate::roster;
 use crate::sessions::Session;
 
-/// PBKDF2 rounds of new passwords.
-const ITERATIONS: NonZeroU32 = match NonZeroU32::new(ITERATIONS_DEFAULT) {
+/// PBKDF2 rounds of new passwords, and what accounts that do not exist seem to have.
+pub(crate) const ITERATIONS: NonZeroU32 = match NonZeroU32::new(ITERATIONS_DEFAULT) {
     Some(iterations) => iterations,
     None => NonZeroU32::MIN,
 };

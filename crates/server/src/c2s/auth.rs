@@ -18,9 +18,7 @@ use super::guessing::{Attempt, Secret};
 use super::wire::{Wire, WireError};
 use crate::accounts::Account;
 use crate::host::Host;
-
-/// PBKDF2 iterations for new passwords, and what unknown users seem to have.
-pub const ITERATIONS: NonZeroU32 = NonZeroU32::new(10_000).unwrap();
+use crate::provisioning;
 
 /// Passwords checked at a time; the rest wait, so that guessing cannot take the machine.
 static HASHING: Semaphore = Semaphore::const_new(2);
@@ -204,7 +202,7 @@ pub(super) fn out_of_order() -> Failure {
 
 /// The keys to check against; made-up ones for a user that does not exist, after the same look-ups.
 async fn look_up(host: &Host, jid: &BareJid, hash: Hash) -> Result<(Option<Row>, ScramKeys), Failure> {
-    let fake = ScramKeys::fake(&host.server_secret, jid, hash, ITERATIONS);
+    let fake = ScramKeys::fake(&host.server_secret, jid, hash, provisioning::ITERATIONS);
     let localpart = jid.node().map(|node| node.as_str()).unwrap_or_default();
     let row = storage::accounts::by_localpart(&host.db, localpart).await.map_err(unreadable)?;
     let keys = row.as_ref().and_then(|row| keys_of(&row.credentials, hash));

@@ -14,7 +14,7 @@ use xmpp::error::StreamError;
 use super::admission::{Admitted, Bounds};
 use super::connection;
 use super::negotiation::Peer;
-use super::wire::{Transport, Wire};
+use super::wire::{Transport, Wire, xml_limits};
 use crate::host::Host;
 use crate::limits::Limits;
 
@@ -91,17 +91,12 @@ async fn serve_one(host: Arc<Host>, socket: TcpStream, peer: SocketAddr, kind: K
 
 /// What a stranger may send.
 fn before_login(limits: &Limits) -> xmpp::xml::Limits {
-    xmpp::xml::Limits { stanza_bytes_max: limits.pre_auth_stanza_bytes_max, ..after_login(limits) }
+    xml_limits(limits, limits.pre_auth_stanza_bytes_max)
 }
 
 /// What a user may send.
 pub(super) fn after_login(limits: &Limits) -> xmpp::xml::Limits {
-    xmpp::xml::Limits {
-        stanza_bytes_max: limits.stanza_bytes_max,
-        depth_max: limits.depth_max,
-        attributes_max: limits.attributes_max,
-        declarations_max: limits.declarations_max,
-    }
+    xml_limits(limits, limits.stanza_bytes_max)
 }
 
 /// The error for a connection that took too long.

@@ -21,6 +21,16 @@ const READ_BYTES: usize = 16 * 1024;
 /// Bytes still read from a client whose stream has ended.
 const READ_AWAY_BYTES: usize = 256 * 1024;
 
+/// What a scanner holds a peer to who may send stanzas of that many bytes.
+pub fn xml_limits(limits: &crate::limits::Limits, stanza_bytes_max: usize) -> Limits {
+    Limits {
+        stanza_bytes_max,
+        depth_max: limits.depth_max,
+        attributes_max: limits.attributes_max,
+        declarations_max: limits.declarations_max,
+    }
+}
+
 /// What carries the bytes.
 pub enum Transport {
     /// Plain TCP.

@@ -13,14 +13,13 @@ use tokio::time::{sleep, timeout};
 use xmpp::error::StreamError;
 use xmpp::ns;
 use xmpp::stanza::{Rejected, Stanza};
-use xmpp::xml::{Element, Frame, Limits as XmlLimits};
+use xmpp::xml::{Element, Frame};
 
 use super::handshake::{self, Refused};
 use super::{Components, Outlet};
 use crate::c2s;
-use crate::c2s::wire::{Incoming, Transport, Wire};
+use crate::c2s::wire::{Incoming, Transport, Wire, xml_limits};
 use crate::host::Host;
-use crate::limits::Limits;
 use crate::routing::{self, Origin};
 
 /// Stanzas taken off the queue at a time.
@@ -198,15 +197,6 @@ fn admit(domain: &str, element: Element) -> Admitted {
 async fn close(mut wire: Wire, error: Option<&StreamError>) {
     // A component that does not read is not waited for.
     let _ = timeout(CLOSING, wire.close(error)).await;
-}
-
-fn xml_limits(limits: &Limits, stanza_bytes_max: usize) -> XmlLimits {
-    XmlLimits {
-        stanza_bytes_max,
-        depth_max: limits.depth_max,
-        attributes_max: limits.attributes_max,
-        declarations_max: limits.declarations_max,
-    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use jid::Jid;
-use minidom::Element;
 use xmpp::error::{Condition, StanzaError};
 use xmpp::ns;
 use xmpp::stanza::{IqType, Kind, Stanza};
@@ -130,13 +129,13 @@ async fn for_server(request: &Request<'_>) -> Reply {
 
 /// Old clients address what concerns their own account to the server.
 async fn own_account(request: &Request<'_>) -> Reply {
-    let Some(session) = request.session else { return unsupported(request.payload) };
+    let Some(session) = request.session else { return unsupported() };
     match (request.payload.ns().as_str(), request.payload.name()) {
         (ns::PRIVATE_XML, "query") | (ns::BLOCKING, _) | (ns::CARBONS, _) => {
             let request = Request { account: Some(&session.account), ..*request };
             for_account(&request).await
         }
-        _ => unsupported(request.payload),
+        _ => unsupported(),
     }
 }
 
@@ -158,11 +157,11 @@ async fn for_account(request: &Request<'_>) -> Reply {
         (ns::TIME, "time") => ext::time::handle(request).await,
         (ns::VERSION, "query") => ext::version::handle(request).await,
         (ns::VCARD, "vCard") => ext::vcard::handle(request).await,
-        _ => unsupported(request.payload),
+        _ => unsupported(),
     }
 }
 
 /// RFC 6120 §8.4: a namespace the server does not understand.
-fn unsupported(_payload: &Element) -> Reply {
+fn unsupported() -> Reply {
     Err(Condition::ServiceUnavailable.into())
 }

@@ -31,9 +31,6 @@ const DAY_SECS: i64 = 24 * 60 * 60;
 /// The ALPN protocol of XMPP over direct TLS (XEP-0368).
 const ALPN_XMPP_CLIENT: &[u8] = b"xmpp-client";
 
-/// The ALPN protocol of the HTTPS listener.
-const ALPN_HTTP: &[u8] = b"http/1.1";
-
 /// A certificate, its key, and what was made from them. It never changes.
 ///
 /// Tickets of one identity mean nothing to the next: a client that resumes has therefore seen the very
@@ -41,7 +38,6 @@ const ALPN_HTTP: &[u8] = b"http/1.1";
 pub struct Identity {
     starttls: Arc<ServerConfig>,
     direct: Arc<ServerConfig>,
-    https: Arc<ServerConfig>,
     end_point: Option<Vec<u8>>,
     names: Vec<String>,
     /// Seconds since the Unix epoch.
@@ -78,7 +74,6 @@ impl Identity {
             // Whatever ALPN a STARTTLS client offers, the protocol is settled already.
             starttls: config(None)?,
             direct: config(Some(ALPN_XMPP_CLIENT))?,
-            https: config(Some(ALPN_HTTP))?,
             end_point: channel_binding::server_end_point(&own, &parsed),
             names: dns_names(&parsed),
             not_before_secs: parsed.validity().not_before.timestamp(),
@@ -95,11 +90,6 @@ impl Identity {
     /// refused with `no_application_protocol`; one that offers none is welcome.
     pub fn direct_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.direct)
-    }
-
-    /// For the HTTPS listener: HTTP/1.1, which WebSocket needs.
-    pub fn https_config(&self) -> Arc<ServerConfig> {
-        Arc::clone(&self.https)
     }
 
     /// The value of `tls-server-end-point`; `None` for signatures that have no hash of their own.

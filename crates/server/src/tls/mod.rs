@@ -66,11 +66,6 @@ impl Tls {
     pub fn direct_config(&self) -> Arc<ServerConfig> {
         self.current.read().direct_config()
     }
-
-    /// Shorthand for [`Identity::https_config`]. Ask again for every connection.
-    pub fn https_config(&self) -> Arc<ServerConfig> {
-        self.current.read().https_config()
-    }
 }
 
 fn load_identity(cert: &Path, key: &Path) -> Result<Identity, TlsError> {
