@@ -31,6 +31,10 @@ pub struct Account {
     disabled: AtomicBool,
     /// How many messages wait in the mailbox, about; [`UNKNOWN`] until it is counted.
     waiting: AtomicU64,
+    /// How often messages were marked as delivered, which nobody waited for.
+    marked: AtomicU64,
+    /// Up to which of those the database is known to have it.
+    settled: AtomicU64,
 }
 
 /// Not counted yet, or not any more.
@@ -48,9 +52,22 @@ impl Account {
         Ok(waiting < max)
     }
 
-    /// Somebody is here, and takes messages out of the mailbox.
+    /// Somebody is here, and takes messages out of the mailbox. To be said before and after the write, which is not
+    /// waited for: see [`Account::settle`].
     pub fn mailbox_is_emptied(&self) {
         self.waiting.store(UNKNOWN, Ordering::Relaxed);
+        self.marked.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Returns once the database shows every message as delivered that was marked so. Mostly there is nothing to wait
+    /// for: others' writes do not matter.
+    pub async fn settle(&self, db: &Db) -> Result<(), storage::Error> {
+        let marked = self.marked.load(Ordering::Acquire);
+        if self.settled.load(Ordering::Acquire) < marked {
+            db.settle().await?;
+            self.settled.fetch_max(marked, Ordering::AcqRel);
+        }
+        Ok(())
     }
 
     /// The localpart, the name of the account.
@@ -161,6 +178,8 @@ impl Accounts {
             prefs: RwLock::new(Arc::new(prefs)),
             disabled: AtomicBool::new(row.disabled),
             waiting: AtomicU64::new(UNKNOWN),
+            marked: AtomicU64::new(0),
+            settled: AtomicU64::new(0),
         });
         let mut shard = shard.write();
         if shard.accounts.len() >= shard.sweep_at.max(SHARD_ACCOUNTS_MIN) {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, ffi};
 
 use crate::{
     db::{Error, Options},
@@ -30,7 +30,7 @@ pub(super) fn writer(path: &Path, options: &Options) -> Result<Connection, Error
     if let Some(pages_max) = options.pages_max {
         connection.pragma_update(None, "max_page_count", pages_max)?;
     }
-    connection.set_prepared_statement_cache_capacity(limits::PREPARED_STATEMENTS_MAX);
+    keep_plans(&connection)?;
     migrations::run(&connection)?;
     Ok(connection)
 }
@@ -44,8 +44,16 @@ pub(super) fn reader(path: &Path) -> Result<Connection, Error> {
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -4096;",
     )?;
-    connection.set_prepared_statement_cache_capacity(limits::PREPARED_STATEMENTS_MAX);
+    keep_plans(&connection)?;
     Ok(connection)
+}
+
+/// A statement is planned once. Without the stability guarantee (QPSG) SQLite looks at the bound values, as of
+/// `LIMIT ?`, and parses the statement anew each time one of them changes.
+fn keep_plans(connection: &Connection) -> Result<(), Error> {
+    connection.set_prepared_statement_cache_capacity(limits::PREPARED_STATEMENTS_MAX);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 /// Where SQLite keeps the write-ahead log.
