@@ -17,9 +17,11 @@ ALTER TABLE vcards RENAME TO plain_vcards;
 ALTER TABLE devices RENAME TO plain_devices;
 
 -- The key for what no account owns, in one row with id 1. A wrapped key has 68
--- bytes; the first 8 say which master key opens it.
+-- bytes; the first 8 say which master key opens it. master is the one that wraps
+-- new keys: who has another one creates no account.
 CREATE TABLE deployment_keys (
     id INTEGER PRIMARY KEY,
+    master BLOB NOT NULL,
     wrapped BLOB NOT NULL
 ) STRICT;
 
@@ -138,4 +140,5 @@ INSERT INTO sqlite_stat1 (tbl, idx, stat) VALUES
     ('archive', 'archive_by_id', '10000000 10000 1'),
     ('archive', 'archive_by_peer', '10000000 10000 200 1'),
     ('transient', 'transient_by_id', '10000 20 1');
+INSERT INTO archive_mark (one, id) VALUES (1, 0);
 ANALYZE sqlite_schema;

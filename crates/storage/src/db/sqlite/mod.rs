@@ -19,7 +19,9 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::{Error, Options, Outcome, Row, Statement, Stats, queue::Queue};
+use crate::seal::DeploymentKey;
 
+pub(crate) use execute::{execute, for_each};
 pub(super) use inline::Inline;
 pub use inline::InlineOptions;
 
@@ -33,8 +35,8 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
-    pub(super) fn open(path: &Path, options: &Options) -> Result<Self, Error> {
-        let connection = open::writer(path, options)?;
+    pub(super) fn open(path: &Path, options: &Options) -> Result<(Self, DeploymentKey), Error> {
+        let (connection, deployment) = open::writer(path, options)?;
         let driver = Self {
             writes: Arc::new(Queue::new(options.write_queue_batches_max)),
             submitted: Arc::default(),
@@ -58,7 +60,7 @@ impl Sqlite {
         let queue = Arc::clone(&driver.writes);
         threads.push(spawn("db-writer".to_owned(), move || writer.run(queue))?);
         *driver.threads.lock() = threads;
-        Ok(driver)
+        Ok((driver, deployment))
     }
 
     pub(super) async fn queue_write(
