@@ -26,7 +26,7 @@ pub use statement::{Statement, Value};
 pub use stats::{Stats, StatsSnapshot};
 
 use crate::{
-    AccountId, MasterKeys, Reread, limits,
+    AccountId, Fingerprint, MasterKeys, Reread, limits,
     seal::{DataKey, Keyring},
 };
 
@@ -132,6 +132,11 @@ impl Db {
     /// A lasting secret of this deployment, the same whatever the master key; each purpose has one of its own.
     pub fn secret(&self, purpose: &str) -> Result<[u8; 32], Error> {
         self.keys.secret(purpose)
+    }
+
+    /// Whether this master key is at hand, perhaps only now that it was looked for again.
+    pub async fn has_master_key(&self, fingerprint: Fingerprint) -> bool {
+        self.keys.has(fingerprint).await
     }
 
     /// The keys that seal what aggregates store.

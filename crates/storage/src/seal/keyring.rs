@@ -149,6 +149,14 @@ impl Keyring {
         self.accounts.remove(&owner);
     }
 
+    /// Whether a master key is at hand, perhaps only after reading them again.
+    pub(crate) async fn has(&self, fingerprint: Fingerprint) -> bool {
+        if !self.master().fingerprints().contains(&fingerprint) {
+            self.reread().await;
+        }
+        self.master().fingerprints().contains(&fingerprint)
+    }
+
     /// Somebody has rotated the master key: reads it again where it comes from.
     pub(crate) async fn reread(&self) {
         let Some(Reread(read)) = self.reread.clone() else { return };

@@ -15,6 +15,12 @@ pub struct Fingerprint([u8; Fingerprint::BYTES]);
 impl Fingerprint {
     const BYTES: usize = 8;
 
+    /// Parses the text form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_ours = text.len() == Self::BYTES * 2 && text.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+        u64::from_str_radix(text, 16).ok().filter(|_| is_ours).map(|number| Self(number.to_be_bytes()))
+    }
+
     /// The fingerprint that stands before a wrapped key.
     pub(crate) fn of_wrapped(wrapped: &[u8]) -> Option<Self> {
         wrapped.first_chunk().copied().map(Self)
