@@ -84,13 +84,6 @@ fn version(connection: &Connection) -> Result<i64, Error> {
     Ok(connection.query_row("SELECT COALESCE(MAX(version), 0) FROM migrations", (), |row| row.get(0))?)
 }
 
-/// A database as an earlier program left it, for tests.
-#[cfg(test)]
-pub(crate) fn run_up_to(connection: &Connection, version: usize) {
-    let keys = MasterKeys::one([1; 32]).unwrap();
-    run_list(connection, MIGRATIONS.get(..version).unwrap(), &keys).unwrap();
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
