@@ -27,7 +27,9 @@ fn earlier(dir: &Path, version: usize) -> Connection {
         .unwrap();
     for (number, schema) in SCHEMAS[..version].iter().enumerate() {
         connection.execute_batch(schema).unwrap();
-        connection.execute("INSERT INTO migrations VALUES (?, 'earlier')", [i64::try_from(number).unwrap() + 1]).unwrap();
+        connection
+            .execute("INSERT INTO migrations VALUES (?, 'earlier')", [i64::try_from(number).unwrap() + 1])
+            .unwrap();
     }
     let fillings: [fn(&Connection); 5] = [account, contacts, mailbox, profiles, device];
     fillings[..version].iter().for_each(|fill| fill(&connection));
