@@ -8,6 +8,7 @@
 //! delete-account LOCALPART      ok
 //! device-revoked ID LOCALPART   ok
 //! devices-revoked LOCALPART     ok
+//! master-key-changed FINGERPRINT ok
 //! addresses                     ok 127.0.0.1:5222 127.0.0.1:5223
 //! anything else                 error REASON
 //! ```
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jid::NodePart;
-use storage::DeviceId;
+use storage::{DeviceId, Fingerprint};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader as AsyncBufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -51,6 +52,8 @@ pub enum Event {
     DeleteAccount(NodePart),
     /// A device of it, or every one, was revoked: its sessions must end.
     DeviceRevoked(NodePart, Option<DeviceId>),
+    /// Keys are about to be wrapped with this master key: the server must have it.
+    MasterKeyChanged(Fingerprint),
 }
 
 impl Event {
@@ -61,12 +64,16 @@ impl Event {
             Self::AccountDisabled(localpart) => format!("account-disabled {localpart}"),
             Self::DeleteAccount(localpart) => format!("delete-account {localpart}"),
             Self::DeviceRevoked(localpart, None) => format!("devices-revoked {localpart}"),
+            Self::MasterKeyChanged(fingerprint) => format!("master-key-changed {fingerprint}"),
             Self::DeviceRevoked(localpart, Some(device)) => format!("device-revoked {device} {localpart}"),
         }
     }
 
     fn parse(line: &str) -> Option<Self> {
         let (verb, localpart) = line.split_once(' ')?;
+        if verb == "master-key-changed" {
+            return Fingerprint::parse(localpart).map(Self::MasterKeyChanged);
+        }
         if verb == "device-revoked" {
             let (device, localpart) = localpart.split_once(' ')?;
             let localpart = NodePart::new(localpart).ok()?.into_owned();
@@ -275,6 +282,7 @@ mod tests {
             Event::DeleteAccount(alice()),
             Event::DeviceRevoked(alice(), device),
             Event::DeviceRevoked(alice(), None),
+            Event::MasterKeyChanged(Fingerprint::parse("00000000deadbeef").unwrap()),
         ] {
             assert_eq!(Event::parse(&event.line()), Some(event));
         }
@@ -282,5 +290,6 @@ mod tests {
         assert_eq!(Event::parse("account-changed a@b"), None);
         assert_eq!(Event::parse("device-revoked alice"), None);
         assert_eq!(Event::parse("device-revoked x alice"), None);
+        assert_eq!(Event::parse("master-key-changed alice"), None);
     }
 }

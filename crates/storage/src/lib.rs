@@ -2,7 +2,8 @@
 //!
 //! [`Db`] runs SQL and nothing else; an aggregate is a file of statements and
 //! free functions that take `&Db`. What differs between databases is listed in
-//! [`dialect`], what has a bound in [`limits`].
+//! [`dialect`], what has a bound in [`limits`]. What is private is sealed before it
+//! goes down there (`seal`).
 
 pub mod accounts;
 pub mod archive;
@@ -16,6 +17,7 @@ pub mod limits;
 mod migrations;
 pub mod private_xml;
 pub mod roster;
+mod seal;
 mod stanza_error;
 mod text_list;
 pub mod undelivered;
@@ -25,3 +27,4 @@ pub use accounts::AccountId;
 pub use db::{Db, Error, InlineOptions, Options, Outcome, Queued, Row, Statement, Stats, StatsSnapshot, Value};
 pub use devices::DeviceId;
 pub use ids::{ArchiveId, IdSource, ParseArchiveIdError};
+pub use seal::{Fingerprint, MasterKeyRefused, MasterKeys, Reread, Rotated, rotate};

@@ -58,3 +58,12 @@ pub const QUERY_IDS_MAX: usize = 256;
 
 /// Changes of a roster that are kept as differences (RFC 6121 §2.6).
 pub const ROSTER_CHANGES_KEPT: i64 = 256;
+
+/// Accounts whose prepared keys stay in memory, about 1.5 KB each. More than these cost a query when they are next used.
+pub const ACCOUNT_KEYS_MAX: usize = 16_384;
+
+/// Keys that are wrapped again in one step.
+pub const ROTATE_STEP_ACCOUNTS: u32 = 500;
+
+/// Milliseconds between two notes of how far the ids of messages have come.
+pub const ARCHIVE_MARK_MS: i64 = 1_000;

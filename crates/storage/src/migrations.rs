@@ -5,30 +5,45 @@
 
 use rusqlite::Connection;
 
-use crate::Error;
+use crate::{Error, MasterKeys, seal};
 
 struct Migration {
     /// Counts from 1, without gaps.
     version: i64,
     name: &'static str,
     sql: &'static str,
+    /// What SQL cannot do, in the same transaction.
+    then: Option<Step>,
 }
 
+type Step = fn(&Connection, &MasterKeys) -> Result<(), Error>;
+
 const MIGRATIONS: &[Migration] = &[
-    Migration { version: 1, name: "accounts", sql: include_str!("migrations/0001_accounts.sql") },
-    Migration { version: 2, name: "roster", sql: include_str!("migrations/0002_roster.sql") },
-    Migration { version: 3, name: "archive", sql: include_str!("migrations/0003_archive.sql") },
-    Migration { version: 4, name: "profiles", sql: include_str!("migrations/0004_profiles.sql") },
-    Migration { version: 5, name: "devices", sql: include_str!("migrations/0005_devices.sql") },
+    plain(1, "accounts", include_str!("migrations/0001_accounts.sql")),
+    plain(2, "roster", include_str!("migrations/0002_roster.sql")),
+    plain(3, "archive", include_str!("migrations/0003_archive.sql")),
+    plain(4, "profiles", include_str!("migrations/0004_profiles.sql")),
+    plain(5, "devices", include_str!("migrations/0005_devices.sql")),
+    Migration {
+        version: 6,
+        name: "sealed",
+        sql: include_str!("migrations/0006_sealed.sql"),
+        then: Some(seal::migrate::seal_rows),
+    },
 ];
+
+/// SQL alone.
+const fn plain(version: i64, name: &'static str, sql: &'static str) -> Migration {
+    Migration { version, name, sql, then: None }
+}
 
 /// Brings the schema to the newest version, each migration in a transaction.
 /// Two processes that start at once take turns.
-pub(crate) fn run(connection: &Connection) -> Result<(), Error> {
-    run_list(connection, MIGRATIONS)
+pub(crate) fn run(connection: &Connection, master: &MasterKeys) -> Result<(), Error> {
+    run_list(connection, MIGRATIONS, master)
 }
 
-fn run_list(connection: &Connection, migrations: &[Migration]) -> Result<(), Error> {
+fn run_list(connection: &Connection, migrations: &[Migration], master: &MasterKeys) -> Result<(), Error> {
     let known = migrations.last().map_or(0, |migration| migration.version);
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS migrations (
@@ -41,7 +56,7 @@ fn run_list(connection: &Connection, migrations: &[Migration]) -> Result<(), Err
         return Err(Error::Schema { found, known });
     }
     for migration in migrations.iter().filter(|migration| migration.version > found) {
-        let result = run_one(connection, migration);
+        let result = run_one(connection, migration, master);
         if result.is_err() && !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK")?;
         }
@@ -50,11 +65,14 @@ fn run_list(connection: &Connection, migrations: &[Migration]) -> Result<(), Err
     Ok(())
 }
 
-fn run_one(connection: &Connection, migration: &Migration) -> Result<(), Error> {
+fn run_one(connection: &Connection, migration: &Migration, master: &MasterKeys) -> Result<(), Error> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     // Another process may have been faster.
     if version(connection)? < migration.version {
         connection.execute_batch(migration.sql)?;
+        if let Some(step) = migration.then {
+            step(connection, master)?;
+        }
         connection
             .execute("INSERT INTO migrations (version, name) VALUES (?, ?)", (migration.version, migration.name))?;
     }
@@ -70,6 +88,10 @@ fn version(connection: &Connection) -> Result<i64, Error> {
 mod tests {
     use super::*;
 
+    fn keys() -> MasterKeys {
+        MasterKeys::one([1; 32]).unwrap()
+    }
+
     #[test]
     fn versions_count_from_one_without_gaps() {
         let versions: Vec<_> = MIGRATIONS.iter().map(|migration| migration.version).collect();
@@ -81,9 +103,9 @@ mod tests {
     fn every_earlier_schema_reaches_the_newest_one() {
         for released in 0..=MIGRATIONS.len() {
             let connection = Connection::open_in_memory().unwrap();
-            run_list(&connection, &MIGRATIONS[..released]).unwrap();
-            run(&connection).unwrap();
-            run(&connection).unwrap();
+            run_list(&connection, &MIGRATIONS[..released], &keys()).unwrap();
+            run(&connection, &keys()).unwrap();
+            run(&connection, &keys()).unwrap();
             assert_eq!(version(&connection).unwrap(), MIGRATIONS.last().unwrap().version);
         }
     }
@@ -91,19 +113,19 @@ mod tests {
     #[test]
     fn a_migration_that_fails_leaves_the_schema_as_it_was() {
         let connection = Connection::open_in_memory().unwrap();
-        let broken = [Migration { version: 1, name: "broken", sql: "CREATE TABLE half (a INTEGER) STRICT; NONSENSE" }];
-        assert!(run_list(&connection, &broken).is_err());
+        let broken = [plain(1, "broken", "CREATE TABLE half (a INTEGER) STRICT; NONSENSE")];
+        assert!(run_list(&connection, &broken, &keys()).is_err());
         assert_eq!(version(&connection).unwrap(), 0);
         assert!(connection.execute_batch("SELECT a FROM half").is_err());
-        run(&connection).unwrap();
+        run(&connection, &keys()).unwrap();
     }
 
     #[test]
     fn a_newer_schema_is_refused_in_clear_words() {
         let connection = Connection::open_in_memory().unwrap();
-        run(&connection).unwrap();
+        run(&connection, &keys()).unwrap();
         connection.execute_batch("INSERT INTO migrations (version, name) VALUES (999, 'future')").unwrap();
-        let error = run(&connection).unwrap_err();
+        let error = run(&connection, &keys()).unwrap_err();
         assert_eq!(error, Error::Schema { found: 999, known: MIGRATIONS.last().unwrap().version });
         assert!(error.to_string().contains("use the newer program"), "{error}");
     }

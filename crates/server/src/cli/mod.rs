@@ -4,6 +4,7 @@
 mod check;
 mod dev;
 mod init;
+mod keys;
 mod output;
 mod password;
 mod run;
@@ -46,6 +47,9 @@ enum Command {
     /// Add, change, list and delete accounts, while the server runs or not
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Change the master key, while the server runs or not
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
 }
 
 #[derive(Debug, Args)]
@@ -76,6 +80,7 @@ pub fn main() -> ExitCode {
         Command::Run(arg) => run::run(&arg.config),
         Command::Check(arg) => check::check(&arg.config),
         Command::User(command) => user::user(command),
+        Command::Keys(command) => keys::keys(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -135,6 +140,7 @@ mod tests {
             "whimbreld user devices list alice --config f",
             "whimbreld user devices revoke alice --config f",
             "whimbreld user devices revoke alice 00000000deadbeef --config f",
+            "whimbreld keys rotate --config f",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

@@ -12,21 +12,32 @@ mod sqlite;
 mod statement;
 mod stats;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, atomic::AtomicI64},
+};
 
 use tokio::sync::oneshot;
 
 pub use error::Error;
 pub use row::{Outcome, Row};
 pub use sqlite::InlineOptions;
+pub(crate) use sqlite::{execute, for_each};
 pub use statement::{Statement, Value};
 pub use stats::{Stats, StatsSnapshot};
 
-use crate::limits;
+use crate::{
+    AccountId, Fingerprint, MasterKeys, Reread, limits,
+    seal::{DataKey, Keyring},
+};
 
 /// How a database is used; the defaults are those of [`limits`].
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// What the keys in the database are wrapped with.
+    pub master_keys: MasterKeys,
+    /// Where to look for newer master keys, when a key turns up that these did not wrap.
+    pub reread: Option<Reread>,
     /// Reader threads; at least 1.
     pub readers: usize,
     /// Batches that may wait for the writer.
@@ -40,9 +51,12 @@ pub struct Options {
     pub pages_max: Option<u32>,
 }
 
-impl Default for Options {
-    fn default() -> Self {
+impl Options {
+    /// The defaults, with these keys.
+    pub fn new(master_keys: MasterKeys) -> Self {
         Self {
+            master_keys,
+            reread: None,
             readers: limits::READERS,
             write_queue_batches_max: limits::WRITE_QUEUE_BATCHES_MAX,
             read_queue_queries_max: limits::READ_QUEUE_QUERIES_MAX,
@@ -74,6 +88,9 @@ impl Queued {
 #[derive(Clone)]
 pub struct Db {
     driver: Arc<Driver>,
+    keys: Arc<Keyring>,
+    /// The last id that was noted in the database; -1 for none by this process.
+    pub(crate) archive_mark: Arc<AtomicI64>,
 }
 
 enum Driver {
@@ -91,19 +108,51 @@ impl Db {
         match scheme {
             "sqlite" => {
                 let path = data_dir.join(rest.strip_prefix("//").unwrap_or(rest));
-                let driver = sqlite::Sqlite::open(&path, options)
+                let (driver, deployment) = sqlite::Sqlite::open(&path, options)
                     .map_err(|cause| Error::Open { path: path.display().to_string(), cause: Box::new(cause) })?;
-                Ok(Self { driver: Arc::new(Driver::Threads(driver)) })
+                let keys = Keyring::new(deployment, options.master_keys.clone(), options.reread.clone());
+                Ok(Self::new(Driver::Threads(driver), keys))
             }
             other => Err(Error::Scheme { scheme: other.to_owned() }),
         }
     }
 
-    /// An empty database in memory, without threads: statements run inside the
+    /// An empty database in memory, sealed with a fixed master key, without threads: statements run inside the
     /// futures of their callers, which first let other tasks run for as long as
     /// the seed says. For simulations, in a runtime whose timers are on.
     pub fn open_inline(options: InlineOptions) -> Result<Self, Error> {
-        Ok(Self { driver: Arc::new(Driver::Inline(sqlite::Inline::open(options)?)) })
+        let master_keys = MasterKeys::one([1; 32])?;
+        let (driver, deployment) = sqlite::Inline::open(options, &master_keys)?;
+        Ok(Self::new(Driver::Inline(driver), Keyring::new(deployment, master_keys, None)))
+    }
+
+    fn new(driver: Driver, keys: Keyring) -> Self {
+        Self { driver: Arc::new(driver), keys: Arc::new(keys), archive_mark: Arc::new(AtomicI64::new(-1)) }
+    }
+
+    /// A lasting secret of this deployment, the same whatever the master key; each purpose has one of its own.
+    pub fn secret(&self, purpose: &str) -> Result<[u8; 32], Error> {
+        self.keys.secret(purpose)
+    }
+
+    /// Whether this master key is at hand, perhaps only now that it was looked for again.
+    pub async fn has_master_key(&self, fingerprint: Fingerprint) -> bool {
+        self.keys.has(fingerprint).await
+    }
+
+    /// The keys that seal what aggregates store.
+    pub(crate) fn keys(&self) -> &Keyring {
+        &self.keys
+    }
+
+    /// The key of an account; `None` if there is no such account, or it is being deleted.
+    pub(crate) async fn key(&self, owner: AccountId) -> Result<Option<Arc<DataKey>>, Error> {
+        self.keys.of(self, owner).await
+    }
+
+    /// As [`key`](Self::key), for writers: no such account is a violated constraint.
+    pub(crate) async fn expect_key(&self, owner: AccountId) -> Result<Arc<DataKey>, Error> {
+        self.key(owner).await?.ok_or_else(|| Error::Constraint("no such account".into()))
     }
 
     /// Runs a batch, all of it or nothing, and returns once it is durable: an

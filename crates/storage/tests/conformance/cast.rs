@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use storage::{
-    AccountId, ArchiveId, Db, InlineOptions, Options,
+    AccountId, ArchiveId, Db, InlineOptions, MasterKeys, Options,
     accounts::{self, Credentials, ScramKeys},
     archive::{Direction, Entry},
 };
@@ -14,7 +14,10 @@ pub struct Backend {
 
 pub fn sqlite() -> Backend {
     let dir = tempfile::tempdir().unwrap();
-    Backend { db: Db::open("sqlite:whimbrel.db", dir.path(), &Options::default()).unwrap(), _dir: Some(dir) }
+    Backend {
+        db: Db::open("sqlite:whimbrel.db", dir.path(), &Options::new(MasterKeys::one([1; 32]).unwrap())).unwrap(),
+        _dir: Some(dir),
+    }
 }
 
 pub fn inline() -> Backend {

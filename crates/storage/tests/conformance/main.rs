@@ -64,6 +64,7 @@ macro_rules! every_story {
                 an_id_is_stored_once_per_owner,
                 metadata_names_both_ends,
                 the_newest_id_is_known_whoever_owns_it,
+                what_is_for_an_account_that_is_gone_goes_with_it,
                 a_query_that_names_an_unknown_message_finds_nothing,
                 messages_are_fetched_by_their_ids,
                 purging_spares_what_is_young_or_undelivered,

@@ -3,7 +3,7 @@
 use jid::{BareJid, NodePart};
 use storage::accounts::Account;
 use storage::devices::{self, Device};
-use storage::{Db, DeviceId, Options, accounts};
+use storage::{AccountId, Db, DeviceId, Options, accounts};
 use tokio::runtime::Runtime;
 use xmpp::sasl::Password;
 
@@ -11,6 +11,7 @@ use crate::cli::init::private_dir;
 use crate::cli::output::Failure;
 use crate::config::Config;
 use crate::host::Host;
+use crate::run::database_options;
 use crate::{clock, provisioning};
 
 /// Accounts read at a time when all are listed.
@@ -27,7 +28,7 @@ impl Accounts {
     /// Opens the database, which is made when it is missing; a server may have it open too.
     pub(in crate::cli) fn open(config: &Config) -> Result<Self, Failure> {
         private_dir(&config.server.data_dir)?;
-        let options = Options { readers: 1, ..Options::default() };
+        let options = Options { readers: 1, ..database_options(config)? };
         let db = Db::open(&config.storage.url, &config.server.data_dir, &options)?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         Ok(Self { db, runtime, domain: config.server.domain.to_string() })
@@ -84,12 +85,12 @@ impl Accounts {
     }
 
     pub(super) fn for_each_paged(&self, page: u32, mut each: impl FnMut(&Account)) -> Result<(), Failure> {
-        let mut after = None;
+        let mut after: Option<AccountId> = None;
         loop {
-            let listed = self.runtime.block_on(accounts::list(&self.db, after.as_deref(), page))?;
+            let listed = self.runtime.block_on(accounts::list(&self.db, after, page))?;
             listed.iter().for_each(&mut each);
             let Some(last) = listed.last() else { return Ok(()) };
-            after = Some(last.localpart.clone());
+            after = Some(last.id);
         }
     }
 

@@ -28,7 +28,7 @@ pub(super) enum UserCommand {
     Enable(Named),
     /// Delete an account and all it owns, for good
     Delete(Named),
-    /// List all accounts, one a line
+    /// List all accounts, one a line, in the order in which they were created
     List(ConfigArg),
     /// Show what is known of an account
     Show(Named),
@@ -176,7 +176,8 @@ mod tests {
     use std::path::Path;
 
     fn config(dir: &Path) -> Config {
-        Config::from_text("[server]\ndomain = \"example.org\"\n", &dir.join("whimbrel.toml"), &[]).unwrap()
+        let key = [(String::from("WHIMBREL_KEYS__MASTER_KEY"), "ab".repeat(32))];
+        Config::from_text("[server]\ndomain = \"example.org\"\n", &dir.join("whimbrel.toml"), &key).unwrap()
     }
 
     fn name(text: &str) -> NodePart {

@@ -21,8 +21,9 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::{Error, Options, Outcome, Row, Statement, Stats, queue::Queue};
-use crate::limits;
+use crate::{limits, seal::DeploymentKey};
 
+pub(crate) use execute::{execute, for_each};
 pub(super) use inline::Inline;
 pub use inline::InlineOptions;
 
@@ -37,8 +38,8 @@ pub(super) struct Sqlite {
 }
 
 impl Sqlite {
-    pub(super) fn open(path: &Path, options: &Options) -> Result<Self, Error> {
-        let connection = open::writer(path, options)?;
+    pub(super) fn open(path: &Path, options: &Options) -> Result<(Self, DeploymentKey), Error> {
+        let (connection, deployment) = open::writer(path, options)?;
         let spots = (0..limits::SPOTS).map(|_| open::reader(path)).collect::<Result<Vec<_>, _>>()?;
         let spots = spot::Spots::new(spots)?;
         let driver = Self {
@@ -65,7 +66,7 @@ impl Sqlite {
         let queue = Arc::clone(&driver.writes);
         threads.push(spawn("db-writer".to_owned(), move || writer.run(queue))?);
         *driver.threads.lock() = threads;
-        Ok(driver)
+        Ok((driver, deployment))
     }
 
     pub(super) async fn queue_write(
