@@ -181,6 +181,19 @@ impl Accounts {
         Ok(())
     }
 
+    /// All that is the account's may have changed behind our back, what is cached of it too.
+    pub async fn reload(&self, db: &Db, localpart: &str) -> Result<(), storage::Error> {
+        self.refresh(db, localpart).await?;
+        let Some(account) = self.shard(localpart).read().accounts.get(localpart).cloned() else { return Ok(()) };
+        let mut roster = account.roster.lock().await;
+        *roster = None;
+        account
+            .set_blocked(blocklist::list(db, account.id).await?.iter().filter_map(|jid| Jid::new(jid).ok()).collect());
+        account.set_prefs(archive_prefs::load(db, account.id).await?.unwrap_or_default());
+        account.mailbox_is_emptied();
+        Ok(())
+    }
+
     /// Drops an account that is no more.
     pub fn forget(&self, localpart: &str) {
         self.shard(localpart).write().accounts.remove(localpart);

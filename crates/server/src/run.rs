@@ -159,6 +159,12 @@ async fn account_changed(host: Arc<Host>, request: Request) {
             refresh(&host, localpart).await;
             provisioning::end_sessions(&host, &jid(localpart), &provisioning::disabled(), None);
         }
+        Event::AccountImported(localpart) => {
+            if let Err(error) = host.accounts.reload(&host.db, localpart.as_str()).await {
+                tracing::warn!(%error, "the account could not be read again");
+            }
+            provisioning::end_sessions(&host, &jid(localpart), &provisioning::imported(), None);
+        }
         Event::DeviceRevoked(localpart, device) => devices::end_sessions(&host, localpart.as_str(), *device),
         Event::DeleteAccount(localpart) => {
             if let Err(error) = provisioning::delete(&host, &jid(localpart), None).await {

@@ -21,6 +21,13 @@ pub async fn load(db: &Db, owner: AccountId, namespace: &str, name: &str) -> Res
     db.query_one(statement).await?.map(|mut row| row.text()).transpose()
 }
 
+/// All serialised elements that are stored.
+pub async fn list(db: &Db, owner: AccountId) -> Result<Vec<String>, Error> {
+    let sql = "SELECT xml FROM private_xml WHERE owner = ? ORDER BY namespace, name";
+    let rows = db.query(Statement::new(sql, [owner.into()])).await?;
+    rows.into_iter().map(|mut row| row.text()).collect()
+}
+
 /// Stores elements, all or none, in place of what was under their keys.
 pub async fn store(db: &Db, owner: AccountId, elements: Vec<PrivateXml>) -> Result<(), Error> {
     let sql = "\
