@@ -80,6 +80,7 @@ pub async fn serve(config: Config) -> Result<(), RunError> {
     let host = Host::new(config, db, Some(tls), server_secret);
     // The clock may have been set back since.
     newest.into_iter().for_each(|id| host.ids.go_past(id));
+    host.accounts.look_for_one_hash(&host.db).await?;
     run(host, listeners, control).await
 }
 

@@ -14,6 +14,7 @@ pub mod dialect;
 mod ids;
 pub mod limits;
 mod migrations;
+pub mod one_hash;
 pub mod owned;
 pub mod private_xml;
 pub mod roster;

@@ -289,8 +289,9 @@ impl Mailbox {
                 // In an account that is in use it may have been delivered since the export.
                 if self.fresh {
                     pointers.push(id);
+                } else {
+                    self.known += 1;
                 }
-                self.known += 1;
                 continue;
             }
             let archived = self.keeps_history && is_worth_archiving(&message.xml);

@@ -46,13 +46,15 @@ pub fn read_scram_credentials(element: &Element) -> Result<Option<ScramKeys>, &'
     let bytes = |name: &str| BASE64.decode(text(name)?).map_err(|_| "SCRAM keys that are not base64");
     let iterations = text("iter-count")?.parse().ok().filter(|count: &NonZeroU32| count.get() <= ITERATIONS_MAX);
     let iterations = iterations.ok_or("SCRAM keys with a wrong iteration count")?;
-    let keys = ScramKeys {
-        hash,
-        salt: bytes("salt")?,
-        iterations,
-        stored_key: bytes("stored-key")?,
-        server_key: bytes("server-key")?,
-    };
+    let (mut salt, mut stored_key, mut server_key) = (bytes("salt")?, bytes("stored-key")?, bytes("server-key")?);
+    // ejabberd, 23.01 at least, encodes what is encoded already.
+    let again = [&salt, &stored_key, &server_key].map(|bytes| BASE64.decode(bytes));
+    if stored_key.len() != hash.output_bytes()
+        && let [Ok(once_salt), Ok(once_stored), Ok(once_server)] = again
+    {
+        (salt, stored_key, server_key) = (once_salt, once_stored, once_server);
+    }
+    let keys = ScramKeys { hash, salt, iterations, stored_key, server_key };
     let is_whole = keys.stored_key.len() == hash.output_bytes() && keys.server_key.len() == hash.output_bytes();
     if !is_whole || keys.salt.is_empty() || keys.salt.len() > SALT_BYTES_MAX {
         return Err("SCRAM keys of a wrong length");
@@ -143,6 +145,16 @@ mod tests {
             let written = element(&scram_credentials(&keys(hash)).to_string());
             assert!(read_scram_credentials(&written).unwrap().is_some_and(|read| read == keys(hash)));
         }
+    }
+
+    #[test]
+    fn keys_that_were_encoded_twice_are_understood() {
+        let twice = |bytes: &[u8]| BASE64.encode(BASE64.encode(bytes));
+        let once = keys(Hash::Sha1);
+        let written = scram_credentials(&once).to_string();
+        let written = written.replace(&BASE64.encode(&once.salt), &twice(&once.salt));
+        let written = written.replace(&BASE64.encode(&once.stored_key), &twice(&once.stored_key));
+        assert!(read_scram_credentials(&element(&written)).unwrap().is_some_and(|read| read == once));
     }
 
     #[test]
