@@ -199,8 +199,9 @@ impl Accounts {
 
     /// All that is the account's may have changed behind our back, what is cached of it too.
     pub async fn reload(&self, db: &Db, localpart: &str) -> Result<(), storage::Error> {
-        if !self.some_have_keys_for_one_hash() {
-            self.look_for_one_hash(db).await?;
+        let row = storage::accounts::by_localpart(db, localpart).await?;
+        if row.is_some_and(|row| (row.credentials.sha1.iterations == 0) != (row.credentials.sha256.iterations == 0)) {
+            self.one_hash.store(true, Ordering::Relaxed);
         }
         self.refresh(db, localpart).await?;
         let Some(account) = self.shard(localpart).read().accounts.get(localpart).cloned() else { return Ok(()) };

@@ -231,3 +231,93 @@ impl Run<'_> {
         (self.tell)(News::Refused(Refusal { account, what }));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use storage::{Options, archive, undelivered};
+
+    use super::*;
+
+    const NOW_MS: i64 = 1_795_487_221_250;
+
+    /// Alice with a password, one archived message, one that waits, and one that waits and is in the archive.
+    fn file(dir: &Path) -> std::path::PathBuf {
+        let message = |id: &str| {
+            format!("<message xmlns='jabber:client' from='bob@x' to='alice@x' id='{id}' type='chat'><body>{id}</body>")
+        };
+        let result = |id: &str, stamp: &str| {
+            format!(
+                "<result xmlns='urn:xmpp:mam:2' id='{id}'><forwarded xmlns='urn:xmpp:forward:0'>\
+                 <delay xmlns='urn:xmpp:delay' stamp='{stamp}'/>{}</message></forwarded></result>",
+                message(id)
+            )
+        };
+        let waiting = |id: &str, stamp: &str| {
+            format!("{}<delay xmlns='urn:xmpp:delay' from='x' stamp='{stamp}'/></message>", message(id))
+        };
+        let text = format!(
+            "<server-data xmlns='urn:xmpp:pie:0'><host jid='x'><user name='alice' password='secret'>\
+             <offline-messages>{}{}</offline-messages>\
+             <archive xmlns='urn:xmpp:pie:0#mam'>{}{}</archive></user></host></server-data>",
+            waiting("b", "2020-01-01T00:00:01.250Z"),
+            waiting("c", "2020-01-01T00:00:02Z"),
+            result("a", "2020-01-01T00:00:00Z"),
+            result("b", "2020-01-01T00:00:01.250Z"),
+        );
+        let path = dir.join("in.xml");
+        fs::write(&path, text).unwrap();
+        path
+    }
+
+    async fn import(db: &Db, path: &Path) -> Imported {
+        let domain = DomainPart::new("x").unwrap().into_owned();
+        let import = Import { db, domain: &domain, keeps_history: true, merge: true, now_ms: NOW_MS };
+        import.file(path, &mut |_| {}).await.unwrap()
+    }
+
+    async fn texts(db: &Db) -> (Vec<String>, Vec<String>) {
+        let alice = accounts::by_localpart(db, "alice").await.unwrap().unwrap();
+        let body = |stored: storage::archive::Stored| {
+            let xml = String::from_utf8(stored.stanza.to_vec()).unwrap();
+            xml.split("<body>").nth(1).and_then(|rest| rest.chars().next()).unwrap_or('?').to_string()
+        };
+        let page = archive::page(db, alice.id, &archive::Filter::default(), &archive::Paging::first(50)).await;
+        let waiting = undelivered::page(db, alice.id, None, 50).await.unwrap();
+        (page.unwrap().unwrap().messages.into_iter().map(body).collect(), waiting.into_iter().map(body).collect())
+    }
+
+    #[tokio::test]
+    async fn an_import_that_was_interrupted_is_completed_and_delivers_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open("sqlite:a.db", dir.path(), &Options::default()).unwrap();
+        let path = file(dir.path());
+        // It ends without a word after the archive.
+        let jid = BareJid::new("alice@x").unwrap();
+        let mut half = Account::open(&db, jid, None, NOW_MS, true).await.unwrap();
+        let mut source = Source::open(&path).unwrap();
+        while let Some(piece) = source.next().unwrap() {
+            if let Piece::Entry(section, element) = piece {
+                assert!(half.take(section, &element, 0).await.is_ok());
+            }
+        }
+        assert!(half.mailbox.finish().await.is_ok());
+        let left = accounts::by_localpart(&db, "alice").await.unwrap().unwrap();
+        assert!(left.disabled && left.credentials.sha256.iterations == 0);
+
+        let imported = import(&db, &path).await;
+        assert_eq!((imported.accounts, imported.messages), (1, 0));
+        let expected = (vec!["a".into(), "b".into(), "c".into()], vec!["b".into(), "c".into()]);
+        assert_eq!(texts(&db).await, expected);
+        let whole = accounts::by_localpart(&db, "alice").await.unwrap().unwrap();
+        assert!(!whole.disabled && whole.credentials.sha256.iterations > 0);
+
+        // Alice has read it all: it does not come again.
+        let waiting = undelivered::page(&db, whole.id, None, 50).await.unwrap();
+        let ids: Vec<_> = waiting.iter().map(|stored| stored.id).collect();
+        undelivered::clear(&db, whole.id, &ids).await.unwrap();
+        db.settle().await.unwrap();
+        assert_eq!(import(&db, &path).await.messages, 0);
+        assert_eq!(texts(&db).await, (vec!["a".into(), "b".into(), "c".into()], Vec::new()));
+        db.close().await;
+    }
+}

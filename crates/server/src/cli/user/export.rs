@@ -13,7 +13,7 @@ use crate::cli::ConfigArg;
 use crate::cli::output::{Failure, file_failure};
 use crate::clock;
 use crate::config::Config;
-use crate::portable::{Exporter, write_zip};
+use crate::portable::{Exported, Exporter, write_zip};
 
 /// Accounts read at a time.
 const PAGE: u32 = 500;
@@ -43,17 +43,33 @@ pub(super) fn run(arg: &Export) -> Result<(), Failure> {
         return zip(&config, &accounts, jid, file);
     }
     match &arg.output {
-        None => xml(&config, &accounts, arg.jid.as_deref(), std::io::stdout().lock()).map(drop),
+        None => report(&xml(&config, &accounts, arg.jid.as_deref(), std::io::stdout().lock())?),
         Some(file) => {
             let mut new = NewFile::create(file)?;
-            xml(&config, &accounts, arg.jid.as_deref(), &mut new.writer)?;
-            new.keep()
+            let exported = xml(&config, &accounts, arg.jid.as_deref(), &mut new.writer)?;
+            new.keep()?;
+            report(&exported)
         }
     }
 }
 
+/// What is in the file, and what had to stay out of it.
+fn report(exported: &Exported) -> Result<(), Failure> {
+    for refusal in &exported.refused {
+        eprintln!("left out of {}: {}", refusal.account, refusal.what);
+    }
+    let Exported { accounts, messages, undelivered, refused } = exported;
+    eprintln!(
+        "exported {accounts} accounts with {messages} archived messages; {undelivered} messages wait for delivery"
+    );
+    if refused.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::new(format!("{} things were left out of the export, as said above", refused.len())))
+}
+
 /// Writes one account, or all.
-fn xml(config: &Config, accounts: &Accounts, jid: Option<&str>, out: impl Write) -> Result<(), Failure> {
+fn xml(config: &Config, accounts: &Accounts, jid: Option<&str>, out: impl Write) -> Result<Exported, Failure> {
     let domain = &config.server.domain;
     let one = jid.map(|jid| accounts.expect(&localpart(jid, domain)?)).transpose()?;
     let exported = accounts.runtime.block_on(async {
@@ -73,17 +89,7 @@ fn xml(config: &Config, accounts: &Accounts, jid: Option<&str>, out: impl Write)
         }
     });
     let (_, exported) = exported?;
-    for refusal in &exported.refused {
-        eprintln!("left out of {}: {}", refusal.account, refusal.what);
-    }
-    eprintln!(
-        "exported {} accounts, {} messages, {} of them or besides waiting for delivery",
-        exported.accounts, exported.messages, exported.undelivered
-    );
-    if exported.refused.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::new(format!("{} things were left out of the export, as said above", exported.refused.len())))
+    Ok(exported)
 }
 
 fn zip(config: &Config, accounts: &Accounts, jid: &str, file: &Path) -> Result<(), Failure> {
