@@ -9,7 +9,6 @@ mod entry;
 mod export;
 mod import;
 mod messages;
-mod meter;
 mod source;
 mod zip;
 

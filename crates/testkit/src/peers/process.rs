@@ -33,7 +33,7 @@ impl Process {
                 if process.child.try_wait()?.is_some() {
                     bail!("{} ended", program.display());
                 }
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(LOOK_EVERY).await; // tidy: allow sleep, one step of a bounded poll
             }
             Ok(())
         };
@@ -47,7 +47,7 @@ impl Process {
         self.signal(Signal::TERM);
         let ended = async {
             while self.child.try_wait()?.is_none() {
-                tokio::time::sleep(LOOK_EVERY).await;
+                tokio::time::sleep(LOOK_EVERY).await; // tidy: allow sleep, one step of a bounded poll
             }
             Ok(())
         };
