@@ -120,3 +120,25 @@ async fn a_disabled_account_stays_so_where_it_moves() -> Result<()> {
     log_in(&new, "alice", "secret").await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn a_message_that_no_other_parser_reads_does_not_spoil_the_export() -> Result<()> {
+    let server = TestServer::start().await?;
+    server.add_user("bob", "bob").await?;
+    let mut alice = server.alice().await?;
+    alice.say("bob@localhost", "before").await?;
+    let odd = "<message to='bob@localhost' type='chat'><body>odd</body><\u{fdf0} xmlns='urn:odd'/></message>";
+    alice.send(odd).await?;
+    alice.say("bob@localhost", "after").await?;
+    alice.round_trip().await?;
+    let file = output(&server, "bob.xml");
+    let exported = server.cli(&["user", "export", "bob", "--output", &file], "").await?;
+    assert_eq!(exported.code, Some(1));
+    assert!(exported.stderr.contains("left out of bob@localhost: the message "), "{}", exported.stderr);
+    let new = TestServer::start().await?;
+    new.cli(&["user", "import", &file], "").await?.success()?;
+    let seen = view(&mut log_in(&new, "bob", "bob").await?).await?;
+    let texts: Vec<&str> = seen.archive.iter().map(|(_, _, _, text)| text.as_str()).collect();
+    assert_eq!(texts, ["before", "after"]);
+    Ok(())
+}
