@@ -137,6 +137,7 @@ impl Account {
 pub struct Accounts {
     shards: Vec<RwLock<Shard>>,
     hasher: RandomState,
+    one_hash: AtomicBool,
 }
 
 #[derive(Default)]
@@ -147,11 +148,26 @@ struct Shard {
 
 impl Default for Accounts {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| RwLock::default()).collect(), hasher: RandomState::new() }
+        Self {
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            hasher: RandomState::new(),
+            one_hash: AtomicBool::new(false),
+        }
     }
 }
 
 impl Accounts {
+    /// Looks for accounts that were imported with keys for one hash alone.
+    pub async fn look_for_one_hash(&self, db: &Db) -> Result<(), storage::Error> {
+        self.one_hash.store(storage::accounts::some_have_one_hash(db).await?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether there were such accounts when they were looked for last.
+    pub fn some_have_keys_for_one_hash(&self) -> bool {
+        self.one_hash.load(Ordering::Relaxed)
+    }
+
     /// The account with that bare JID, read from the database when it is not at hand. None: there is none.
     pub async fn find(&self, db: &Db, jid: &BareJid) -> Result<Option<Arc<Account>>, storage::Error> {
         let Some(localpart) = jid.node().map(|node| node.as_str()) else { return Ok(None) };
@@ -197,6 +213,23 @@ impl Accounts {
             Some(row) if row.id == account.id => account.disabled.store(row.disabled, Ordering::Relaxed),
             _ => self.forget(localpart),
         }
+        Ok(())
+    }
+
+    /// All that is the account's may have changed behind our back, what is cached of it too.
+    pub async fn reload(&self, db: &Db, localpart: &str) -> Result<(), storage::Error> {
+        let row = storage::accounts::by_localpart(db, localpart).await?;
+        if row.is_some_and(|row| (row.credentials.sha1.iterations == 0) != (row.credentials.sha256.iterations == 0)) {
+            self.one_hash.store(true, Ordering::Relaxed);
+        }
+        self.refresh(db, localpart).await?;
+        let Some(account) = self.shard(localpart).read().accounts.get(localpart).cloned() else { return Ok(()) };
+        let mut roster = account.roster.lock().await;
+        *roster = None;
+        account
+            .set_blocked(blocklist::list(db, account.id).await?.iter().filter_map(|jid| Jid::new(jid).ok()).collect());
+        account.set_prefs(archive_prefs::load(db, account.id).await?.unwrap_or_default());
+        account.mailbox_is_emptied();
         Ok(())
     }
 
