@@ -43,8 +43,7 @@ impl Bundle {
     pub fn verify(protocol: Protocol, parts: &BundleParts) -> Result<Self, Error> {
         let form = protocol.profile().key_form;
         let identity = IdentityKey::decode(protocol, &parts.identity)?;
-        let signed_prekey =
-            PublicKey::decode(form, &parts.signed_prekey).ok_or(Error::Malformed("signed prekey"))?;
+        let signed_prekey = PublicKey::decode(form, &parts.signed_prekey).ok_or(Error::Malformed("signed prekey"))?;
         identity.verify(protocol, &parts.signed_prekey, &parts.signature)?;
         let prekeys: Vec<_> = parts
             .prekeys
@@ -78,5 +77,39 @@ impl Bundle {
         let at = rng.next_u64() % (self.prekeys.len() as u64).max(1);
         let chosen = usize::try_from(at).ok().and_then(|at| self.prekeys.get(at));
         chosen.map(|(id, key)| (*id, key)).ok_or(Error::NoPrekeys)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+    use crate::{Device, DeviceId, Identity};
+
+    #[test]
+    fn of_a_huge_bundle_only_the_first_prekeys_are_read() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let identity = Identity::random(&mut rng);
+        let device = Device::new(Protocol::Omemo2, DeviceId::random(&mut rng), identity, &mut rng);
+        let mut parts = device.bundle().unwrap();
+        let good = parts.prekeys.remove(0);
+        parts.prekeys = vec![(1, Vec::new()); BUNDLE_PREKEYS_MAX - 1];
+        parts.prekeys.push(good.clone());
+        assert_eq!(Bundle::verify(Protocol::Omemo2, &parts).unwrap().prekeys.len(), 1);
+        parts.prekeys.insert(0, (1, Vec::new()));
+        assert_eq!(Bundle::verify(Protocol::Omemo2, &parts).err(), Some(Error::NoPrekeys));
+    }
+
+    #[test]
+    fn every_prekey_of_a_bundle_may_be_chosen() {
+        let mut rng = StdRng::seed_from_u64(1);
+        let identity = Identity::random(&mut rng);
+        let device = Device::new(Protocol::Omemo2, DeviceId::random(&mut rng), identity, &mut rng);
+        let bundle = Bundle::verify(Protocol::Omemo2, &device.bundle().unwrap()).unwrap();
+        let chosen: std::collections::BTreeSet<u32> =
+            (0..2000).map(|_| bundle.choose_prekey(&mut rng).unwrap().0).collect();
+        assert_eq!(chosen.len(), 100);
     }
 }

@@ -81,10 +81,10 @@ impl KeyPair {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vectors;
 
     fn hex(text: &str) -> [u8; 32] {
-        let byte = |at| u8::from_str_radix(&text[at..at + 2], 16).unwrap();
-        (0..64).step_by(2).map(byte).collect::<Vec<_>>().try_into().unwrap()
+        vectors::hex(text).try_into().unwrap()
     }
 
     const ALICE: &str = "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a";
@@ -92,7 +92,8 @@ mod tests {
 
     #[test]
     fn both_sides_agree_as_rfc_7748_section_6_1_shows() {
-        let (alice, bob) = (KeyPair::from_private(Secret::new(hex(ALICE))), KeyPair::from_private(Secret::new(hex(BOB))));
+        let (alice, bob) =
+            (KeyPair::from_private(Secret::new(hex(ALICE))), KeyPair::from_private(Secret::new(hex(BOB))));
         let public = |text| PublicKey::new(hex(text));
         assert_eq!(alice.public(), public("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"));
         assert_eq!(bob.public(), public("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f"));

@@ -27,9 +27,7 @@ impl IdentityKey {
     pub fn decode(protocol: Protocol, bytes: &[u8]) -> Result<Self, Error> {
         let malformed = Error::Malformed("identity key");
         match protocol.profile().key_form {
-            form @ KeyForm::Tagged => {
-                Ok(Self { public: PublicKey::decode(form, bytes).ok_or(malformed)?, sign: 0 })
-            }
+            form @ KeyForm::Tagged => Ok(Self { public: PublicKey::decode(form, bytes).ok_or(malformed)?, sign: 0 }),
             KeyForm::Bare => {
                 let edwards: [u8; 32] = bytes.try_into().map_err(|_| malformed)?;
                 let public = xeddsa::to_montgomery(&edwards).ok_or(malformed)?;
@@ -180,7 +178,7 @@ mod tests {
         assert_eq!(text, ["abababab"; 8].join(" "));
         assert_eq!(text.parse(), Ok(fingerprint));
         assert_eq!(fingerprint.to_hex().to_uppercase().parse(), Ok(fingerprint));
-        for bad in ["", "ab", &text[..70], &format!("{text}a"), &text.replace('a', "ä")] {
+        for bad in ["", "ab", text.split_at(70).0, &format!("{text}a"), &text.replace('a', "ä")] {
             assert_eq!(bad.parse::<Fingerprint>(), Err(Error::Malformed("fingerprint")));
         }
     }

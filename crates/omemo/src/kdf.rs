@@ -53,10 +53,7 @@ fn halves(bytes: &[u8; 64]) -> (Secret, Secret) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
-    }
+    use crate::vectors::hex;
 
     #[test]
     fn hkdf_gives_what_rfc_5869_appendix_a_lists() {

@@ -59,6 +59,8 @@ mod ratchet;
 mod secret;
 mod session;
 mod state;
+#[cfg(test)]
+mod vectors;
 pub mod wire;
 mod x3dh;
 mod xeddsa;

@@ -6,10 +6,8 @@
 
 use std::fmt;
 
-use aes_gcm::aead::AeadInOut;
-use aes_gcm::aead::consts::{U12, U16};
-use aes_gcm::aes::Aes128;
-use aes_gcm::{AesGcm, KeyInit};
+// tidy: allow vendors, this is a mode of AES
+use aes_gcm::{AesGcm, KeyInit, aead::AeadInOut, aead::consts::U12, aead::consts::U16, aes::Aes128};
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
@@ -147,18 +145,12 @@ pub fn open(key: &PayloadKey, iv: Option<&[u8]>, ciphertext: &[u8]) -> Result<Ze
             let buffer = plaintext.as_mut_slice().into();
             let iv = iv.ok_or(Error::Malformed("payload: it has no <iv/>"))?;
             let opened = match (<[u8; 12]>::try_from(iv), <[u8; 16]>::try_from(iv)) {
-                (Ok(iv), _) => AesGcm::<Aes128, U12>::new(key.into()).decrypt_inout_detached(
-                    &iv.into(),
-                    b"",
-                    buffer,
-                    &tag.into(),
-                ),
-                (_, Ok(iv)) => AesGcm::<Aes128, U16>::new(key.into()).decrypt_inout_detached(
-                    &iv.into(),
-                    b"",
-                    buffer,
-                    &tag.into(),
-                ),
+                (Ok(iv), _) => {
+                    AesGcm::<Aes128, U12>::new(key.into()).decrypt_inout_detached(&iv.into(), b"", buffer, &tag.into())
+                }
+                (_, Ok(iv)) => {
+                    AesGcm::<Aes128, U16>::new(key.into()).decrypt_inout_detached(&iv.into(), b"", buffer, &tag.into())
+                }
                 _ => return Err(Error::Malformed("payload: its <iv/> is neither 12 nor 16 bytes")),
             };
             opened.map(|()| plaintext).map_err(|_| Error::BadPayload)

@@ -90,12 +90,7 @@ impl Peer {
     /// # Errors
     /// [`Error::IdentityChanged`] when the bundle is of another identity than the sessions before,
     /// [`Error::WeakKey`], [`Error::WrongProtocol`].
-    pub fn start<R: CryptoRng + ?Sized>(
-        &mut self,
-        device: &Device,
-        bundle: &Bundle,
-        rng: &mut R,
-    ) -> Result<(), Error> {
+    pub fn start<R: CryptoRng + ?Sized>(&mut self, device: &Device, bundle: &Bundle, rng: &mut R) -> Result<(), Error> {
         if self.protocol != device.protocol() || self.protocol != bundle.protocol() {
             return Err(Error::WrongProtocol);
         }

@@ -151,10 +151,7 @@ impl<'a> Reader<'a> {
         IdentityKey::from_parts(public, u8::from(self.flag()?)).ok_or(MALFORMED)
     }
 
-    pub(crate) fn option<T>(
-        &mut self,
-        read: impl FnOnce(&mut Self) -> Result<T, Error>,
-    ) -> Result<Option<T>, Error> {
+    pub(crate) fn option<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<Option<T>, Error> {
         if self.flag()? { read(self).map(Some) } else { Ok(None) }
     }
 

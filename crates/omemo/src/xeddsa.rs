@@ -34,7 +34,9 @@ pub(crate) fn sign<R: CryptoRng + ?Sized>(key: &KeyPair, message: &[u8], rng: &m
     let mut r = reduced(&[&HASH_1, &secret, message, z.as_slice()]);
     let commitment = EdwardsPoint::mul_base(&r).compress().to_bytes();
     let s = (r + reduced(&[&commitment, &edwards, message]) * a).to_bytes();
-    (secret.zeroize(), a.zeroize(), r.zeroize());
+    secret.zeroize();
+    a.zeroize();
+    r.zeroize();
     joined(&commitment, &s)
 }
 
@@ -111,10 +113,7 @@ mod tests {
     use rand::rngs::StdRng;
 
     use super::*;
-
-    fn hex(text: &str) -> Vec<u8> {
-        (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
-    }
+    use crate::vectors::hex;
 
     #[test]
     fn the_signatures_of_rfc_8032_section_7_1_verify() {

@@ -1,4 +1,5 @@
 //! What holds whatever the network does: each message is read once, by whom it was for, and a failure changes nothing.
+#![allow(clippy::indexing_slicing, reason = "tests")]
 
 mod people;
 
@@ -8,13 +9,26 @@ use proptest::prelude::*;
 
 #[derive(Clone, Debug)]
 enum Event {
-    Write { alice: bool },
+    Write {
+        alice: bool,
+    },
     /// Delivers one of what is under way; it may come again.
-    Deliver { to_alice: bool, which: usize, again: bool },
-    Lose { to_alice: bool, which: usize },
-    Restart { alice: bool },
+    Deliver {
+        to_alice: bool,
+        which: usize,
+        again: bool,
+    },
+    Lose {
+        to_alice: bool,
+        which: usize,
+    },
+    Restart {
+        alice: bool,
+    },
     /// The user replaces a session, or both had started one.
-    Start { alice: bool },
+    Start {
+        alice: bool,
+    },
 }
 
 fn event() -> impl Strategy<Value = Event> {

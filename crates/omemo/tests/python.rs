@@ -1,6 +1,7 @@
 //! Conversations with devices whose OMEMO others wrote: omemo-dr (which Gajim uses) and oldmemo in the older namespace,
 //! twomemo in `urn:xmpp:omemo:2`. Each is a process of its own, `tests/interop/omemo_peer.py`, which
 //! `tests/interop/setup.sh` installs.
+#![allow(clippy::indexing_slicing, reason = "tests")]
 
 mod people;
 
@@ -87,10 +88,7 @@ impl Python {
         let iv = if answer["iv"].is_null() { None } else { Some(bytes(&answer["iv"])?) };
         Ok(Sent {
             text: text.to_owned(),
-            key: EncryptedKey {
-                bytes: bytes(&answer["key"])?,
-                key_exchange: answer["kex"].as_bool().context("kex")?,
-            },
+            key: EncryptedKey { bytes: bytes(&answer["key"])?, key_exchange: answer["kex"].as_bool().context("kex")? },
             iv: iv.map(|iv| iv.try_into().map_err(|_| anyhow::anyhow!("an iv that is not 12 bytes"))).transpose()?,
             ciphertext: bytes(&answer["payload"])?,
         })
@@ -140,8 +138,7 @@ fn converse(whimbrel: &mut Person, python: &mut Python, rounds: usize) -> Result
         to_python.shuffle(&mut whimbrel.rng);
         to_whimbrel.shuffle(&mut whimbrel.rng);
         let last = round + 1 == rounds;
-        let (keep_out, keep_in) =
-            if last { (0, 0) } else { (to_python.len() / 4, to_whimbrel.len() / 4) };
+        let (keep_out, keep_in) = if last { (0, 0) } else { (to_python.len() / 4, to_whimbrel.len() / 4) };
         for sent in to_python.drain(keep_out..) {
             assert_eq!(python.read(&sent).context("Python reads")?, sent.text);
         }

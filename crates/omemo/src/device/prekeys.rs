@@ -21,12 +21,7 @@ pub(super) struct SignedPrekey {
 }
 
 impl SignedPrekey {
-    pub(super) fn random<R: CryptoRng + ?Sized>(
-        protocol: Protocol,
-        id: u32,
-        identity: &Identity,
-        rng: &mut R,
-    ) -> Self {
+    pub(super) fn random<R: CryptoRng + ?Sized>(protocol: Protocol, id: u32, identity: &Identity, rng: &mut R) -> Self {
         let pair = KeyPair::random(rng);
         let signature = identity.sign(&pair.public().encode(protocol.profile().key_form), rng);
         Self { id, pair, signature }

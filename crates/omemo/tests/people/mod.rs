@@ -1,5 +1,6 @@
 //! Two devices that write to each other, for the tests.
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on ends")]
 
 use omemo::{Bundle, Decrypted, Device, DeviceId, EncryptedKey, Error, Fingerprint, Identity, Peer, Protocol, payload};
 use rand::SeedableRng;
