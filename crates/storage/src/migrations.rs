@@ -22,6 +22,11 @@ const MIGRATIONS: &[Migration] = &[
     Migration { version: 5, name: "devices", sql: include_str!("migrations/0005_devices.sql") },
 ];
 
+/// The version this program brings a schema to.
+pub(crate) fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
 /// Brings the schema to the newest version, each migration in a transaction.
 /// Two processes that start at once take turns.
 pub(crate) fn run(connection: &Connection) -> Result<(), Error> {

@@ -4,10 +4,11 @@ mod execute;
 mod inline;
 mod open;
 mod readers;
+mod snapshot;
 mod writer;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -16,18 +17,22 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
 
 use super::{Error, Options, Outcome, Row, Statement, Stats, queue::Queue};
+use crate::limits;
 
 pub(super) use inline::Inline;
+pub(super) use snapshot::Snapshot;
 pub use inline::InlineOptions;
 
 pub(super) struct Sqlite {
+    path: PathBuf,
     writes: Arc<Queue<writer::Job>>,
     /// Submitted batches that are not committed yet.
     submitted: Arc<AtomicUsize>,
     reads: Arc<Queue<readers::Job>>,
+    snapshots: Arc<Semaphore>,
     stats: Arc<Stats>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -36,9 +41,11 @@ impl Sqlite {
     pub(super) fn open(path: &Path, options: &Options) -> Result<Self, Error> {
         let connection = open::writer(path, options)?;
         let driver = Self {
+            path: path.to_owned(),
             writes: Arc::new(Queue::new(options.write_queue_batches_max)),
             submitted: Arc::default(),
             reads: Arc::new(Queue::new(options.read_queue_queries_max)),
+            snapshots: Arc::new(Semaphore::new(limits::SNAPSHOTS_MAX)),
             stats: Arc::default(),
             threads: Mutex::default(),
         };
@@ -51,6 +58,7 @@ impl Sqlite {
         let writer = writer::Writer {
             connection,
             wal: open::wal_path(path),
+            wal_kept_at: None,
             group_batches_max: options.group_batches_max.max(1),
             submitted: Arc::clone(&driver.submitted),
             stats: Arc::clone(&driver.stats),
@@ -90,11 +98,18 @@ impl Sqlite {
         self.reads.push(readers::Job { statement, answer }).await
     }
 
+    pub(super) async fn snapshot(&self) -> Result<Snapshot, Error> {
+        let permit = Arc::clone(&self.snapshots).acquire_owned().await.map_err(|_| Error::Unavailable)?;
+        let path = self.path.clone();
+        tokio::task::spawn_blocking(move || Snapshot::open(&path, permit)).await.map_err(|_| Error::Unavailable)?
+    }
+
     pub(super) fn stats(&self) -> &Stats {
         &self.stats
     }
 
     pub(super) fn stop(&self) {
+        self.snapshots.close();
         self.reads.close();
         self.writes.close();
     }

@@ -1,0 +1,150 @@
+//! Filling, emptying and comparing whole tables.
+
+use std::cmp::Ordering;
+
+use super::{Pages, Record, TABLES, columns::Table};
+use crate::{Db, Error, Snapshot, Statement, Value};
+
+/// Writes rows that are not there yet, all or none of them.
+///
+/// # Errors
+/// When one is there, or the database cannot be written.
+pub async fn insert(db: &Db, table: &'static Table, records: Vec<Record>) -> Result<(), Error> {
+    db.write(records.into_iter().map(|record| inserted(table, record)).collect()).await.map(drop)
+}
+
+fn inserted(table: &'static Table, record: Record) -> Statement {
+    Statement::new(&table.statements().insert, record.into_values())
+}
+
+fn deleted(table: &'static Table, record: &Record) -> Statement {
+    Statement::new(&table.statements().delete, record.key(table))
+}
+
+/// The name of a table that has rows, if one has.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn first_table_in_use(db: &Db) -> Result<Option<&'static str>, Error> {
+    for table in TABLES {
+        if db.query_one(Statement::new(&table.statements().any, [])).await?.is_some() {
+            return Ok(Some(table.name));
+        }
+    }
+    Ok(None)
+}
+
+/// Removes every row of every table in bounded steps, accounts first: nobody shall log in to what is left of them.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn clear(db: &Db) -> Result<(), Error> {
+    for table in TABLES.iter().rev() {
+        loop {
+            let page = Pages::of(table).next(&db.snapshot().await?).await?;
+            if page.is_empty() {
+                break;
+            }
+            db.write(page.iter().map(|record| deleted(table, record)).collect()).await?;
+        }
+    }
+    Ok(())
+}
+
+/// The greatest id that an account ever had, so that no copy gives it to another one.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn highest_account(snapshot: &Snapshot) -> Result<i64, Error> {
+    let sql = "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'accounts'";
+    snapshot.query_one(Statement::new(sql, [])).await?.map_or(Ok(0), |mut row| row.int())
+}
+
+/// Gives new accounts only ids greater than `highest`. For a database that is being filled.
+///
+/// # Errors
+/// When the database cannot be written.
+pub async fn keep_accounts_past(db: &Db, highest: i64) -> Result<(), Error> {
+    let batch = vec![
+        Statement::new("DELETE FROM sqlite_sequence WHERE name = 'accounts'", []),
+        Statement::new("INSERT INTO sqlite_sequence (name, seq) VALUES ('accounts', ?)", [highest.into()]),
+    ];
+    db.write(batch).await.map(drop)
+}
+
+/// Makes a table of `to` what it is in `from`, writing only what differs, and returns how many rows that were. Both are
+/// read once, in the order of the key; `into` is a snapshot of `to`.
+///
+/// # Errors
+/// When one cannot be read or the other not written. What was written until then stays.
+pub async fn merge(from: &Snapshot, into: &Snapshot, to: &Db, table: &'static Table) -> Result<u64, Error> {
+    let (mut wanted, mut present) = (Rows::of(table, from), Rows::of(table, into));
+    let mut written: u64 = 0;
+    let mut batch = Vec::new();
+    loop {
+        let order = match (wanted.peek().await?, present.peek().await?) {
+            (None, None) => break,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(new), Some(old)) => compare(new.key(table), old.key(table)),
+        };
+        let new = if order.is_le() { wanted.take() } else { None };
+        let old = if order.is_ge() { present.take() } else { None };
+        if new == old {
+            continue;
+        }
+        batch.extend(old.map(|old| deleted(table, &old)));
+        batch.extend(new.map(|new| inserted(table, new)));
+        written = written.saturating_add(1);
+        if batch.len() >= BATCH_STATEMENTS {
+            to.write(std::mem::take(&mut batch)).await?;
+        }
+    }
+    if !batch.is_empty() {
+        to.write(batch).await?;
+    }
+    Ok(written)
+}
+
+/// Statements of a merge that are committed together.
+const BATCH_STATEMENTS: usize = 256;
+
+/// The rows of a table, one by one.
+struct Rows<'a> {
+    snapshot: &'a Snapshot,
+    pages: Pages,
+    page: std::iter::Peekable<std::vec::IntoIter<Record>>,
+}
+
+impl<'a> Rows<'a> {
+    fn of(table: &'static Table, snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, pages: Pages::of(table), page: Vec::new().into_iter().peekable() }
+    }
+
+    async fn peek(&mut self) -> Result<Option<&Record>, Error> {
+        if self.page.peek().is_none() {
+            self.page = self.pages.next(self.snapshot).await?.into_iter().peekable();
+        }
+        Ok(self.page.peek())
+    }
+
+    fn take(&mut self) -> Option<Record> {
+        self.page.next()
+    }
+}
+
+/// The order of keys as every database sorts them: numbers by size, text and blobs by bytes.
+fn compare(left: &[Value], right: &[Value]) -> Ordering {
+    let pairs = left.iter().zip(right);
+    pairs.map(|(left, right)| compare_values(left, right)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
+}
+
+fn compare_values(left: &Value, right: &Value) -> Ordering {
+    match (left, right) {
+        (Value::Int(left), Value::Int(right)) => left.cmp(right),
+        (Value::Text(left), Value::Text(right)) => left.cmp(right),
+        (Value::Blob(left), Value::Blob(right)) => left.cmp(right),
+        // A key has no null, and a column one type.
+        _ => Ordering::Equal,
+    }
+}
