@@ -53,9 +53,7 @@ impl FromStr for Name {
     fn from_str(text: &str) -> Result<Self, ParseNameError> {
         let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         let part = |part: &str| {
-            (1..=limits::NAME_PART_BYTES_MAX).contains(&part.len())
-                && !part.starts_with('.')
-                && part.bytes().all(plain)
+            (1..=limits::NAME_PART_BYTES_MAX).contains(&part.len()) && !part.starts_with('.') && part.bytes().all(plain)
         };
         let is_name = text.len() <= limits::NAME_BYTES_MAX && text.split('/').all(part);
         if is_name { Ok(Self(text.to_owned())) } else { Err(ParseNameError) }
@@ -72,7 +70,8 @@ mod tests {
             assert_eq!(good.parse::<Name>().unwrap().as_str(), good);
         }
         let long = vec!["x".repeat(100); 6].join("/");
-        for bad in ["", "/", "a/", "/a", "a//b", "..", "a/../b", ".a", "a/.b", "a b", "ä", "a\\b", "a~b", "a\0", &long] {
+        for bad in ["", "/", "a/", "/a", "a//b", "..", "a/../b", ".a", "a/.b", "a b", "ä", "a\\b", "a~b", "a\0", &long]
+        {
             assert_eq!(bad.parse::<Name>(), Err(ParseNameError), "{bad:?}");
         }
     }

@@ -5,8 +5,8 @@ use std::{fmt, ops::Range, sync::Arc};
 use bytes::Bytes;
 use futures_util::{StreamExt, stream::BoxStream};
 use object_store::{
-    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig,
-    WriteMultipart, aws::AmazonS3, aws::AmazonS3Builder, path::Path,
+    BackoffConfig, ClientOptions, GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutPayload,
+    RetryConfig, WriteMultipart, aws::AmazonS3, aws::AmazonS3Builder, path::Path,
 };
 use url::Url;
 
@@ -28,7 +28,8 @@ pub struct S3 {
 impl S3 {
     pub(crate) fn open(url: &Url, credentials: Option<Credentials>) -> Result<Self, Error> {
         let refused = |why: &str| Error::Url(why.to_owned());
-        let bucket = url.host_str().filter(|bucket| !bucket.is_empty()).ok_or_else(|| refused("s3: names no bucket"))?;
+        let bucket =
+            url.host_str().filter(|bucket| !bucket.is_empty()).ok_or_else(|| refused("s3: names no bucket"))?;
         if !url.username().is_empty() || url.password().is_some() {
             return Err(refused("credentials do not belong in it: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"));
         }
@@ -135,11 +136,7 @@ impl fmt::Display for S3 {
 }
 
 fn retry() -> RetryConfig {
-    RetryConfig {
-        backoff: BackoffConfig::default(),
-        max_retries: limits::RETRIES,
-        retry_timeout: limits::RETRY_FOR,
-    }
+    RetryConfig { backoff: BackoffConfig::default(), max_retries: limits::RETRIES, retry_timeout: limits::RETRY_FOR }
 }
 
 fn client_options() -> ClientOptions {

@@ -23,6 +23,8 @@ pub mod undelivered;
 pub mod vcards;
 
 pub use accounts::AccountId;
-pub use db::{Db, Error, InlineOptions, Options, Outcome, Queued, Row, Snapshot, Statement, Stats, StatsSnapshot, Value};
+pub use db::{
+    Db, Error, InlineOptions, Options, Outcome, Queued, Row, Snapshot, Statement, Stats, StatsSnapshot, Value,
+};
 pub use devices::DeviceId;
 pub use ids::{ArchiveId, IdSource, ParseArchiveIdError};

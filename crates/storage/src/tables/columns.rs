@@ -71,7 +71,8 @@ impl Statements {
         let (list, order) = (columns.join(", "), key.join(", "));
         let after = |level: usize| {
             let given = key.iter().take(level).enumerate();
-            let conditions = given.map(|(at, column)| format!("{column} {} ?", if at + 1 == level { ">" } else { "=" }));
+            let conditions =
+                given.map(|(at, column)| format!("{column} {} ?", if at + 1 == level { ">" } else { "=" }));
             match conditions.collect::<Vec<_>>().join(" AND ") {
                 none if none.is_empty() => String::new(),
                 conditions => format!(" WHERE {conditions}"),

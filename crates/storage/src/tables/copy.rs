@@ -34,6 +34,32 @@ pub async fn first_table_in_use(db: &Db) -> Result<Option<&'static str>, Error> 
     Ok(None)
 }
 
+/// Whether `target` has no account, or one that is in `source` too: whether it can be an earlier copy.
+///
+/// # Errors
+/// When one cannot be read.
+pub async fn is_copy(source: &Snapshot, target: &Snapshot) -> Result<bool, Error> {
+    // Accounts are copied last: rows without any are of a copy that broke off.
+    let Some(table) = TABLES.last() else { return Ok(true) };
+    let (mut here, mut there) = (Rows::of(table, source), Rows::of(table, target));
+    let mut is_empty = true;
+    while let Some(copied) = there.peek().await? {
+        is_empty = false;
+        let Some(account) = here.peek().await? else { return Ok(false) };
+        let order = compare(account.key(table), copied.key(table));
+        if order.is_eq() && account.value(table, "created_at_ms") == copied.value(table, "created_at_ms") {
+            return Ok(true);
+        }
+        if order.is_le() {
+            here.take();
+        }
+        if order.is_ge() {
+            there.take();
+        }
+    }
+    Ok(is_empty)
+}
+
 /// Removes every row of every table in bounded steps, accounts first: nobody shall log in to what is left of them.
 ///
 /// # Errors

@@ -31,6 +31,12 @@ impl Record {
         self.0.get(..table.key_columns).unwrap_or(&self.0)
     }
 
+    /// The value of a column; `None` if there is none of that name.
+    pub(super) fn value(&self, table: &Table, column: &str) -> Option<&Value> {
+        let mut named = self.0.iter().zip(table.columns);
+        named.find(|(_, described)| described.name == column).map(|(value, _)| value)
+    }
+
     pub(super) fn into_values(self) -> Vec<Value> {
         self.0
     }

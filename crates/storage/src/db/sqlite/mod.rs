@@ -23,8 +23,8 @@ use super::{Error, Options, Outcome, Row, Statement, Stats, queue::Queue};
 use crate::limits;
 
 pub(super) use inline::Inline;
-pub(super) use snapshot::Snapshot;
 pub use inline::InlineOptions;
+pub(super) use snapshot::Snapshot;
 
 pub(super) struct Sqlite {
     path: PathBuf,
