@@ -32,3 +32,6 @@ pub use restore::{restore, verify};
 
 /// Where media are, under the same name in the media store and in every place of backups.
 const MEDIA: &str = "media";
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,7 @@ pub(super) struct Sealing<'a> {
     key: LessSafeKey,
     plain: BytesMut,
     segments: u64,
+    volume_segments: u64,
     volumes: u32,
     open: Option<Writer>,
     bytes: u64,
@@ -42,7 +43,14 @@ impl<'a> Sealing<'a> {
     pub(super) fn begin(store: &'a Store, folder: &Name, stream: &'static str, key: &BackupKey) -> Result<Self, Error> {
         let key = key.stream(stream).ok_or(Error::NoRandomness)?;
         let (folder, plain) = (folder.clone(), BytesMut::with_capacity(SEGMENT_BYTES + TAG_BYTES));
-        Ok(Self { store, folder, stream, key, plain, segments: 0, volumes: 0, open: None, bytes: 0 })
+        let volume_segments = VOLUME_SEGMENTS;
+        Ok(Self { store, folder, stream, key, plain, segments: 0, volume_segments, volumes: 0, open: None, bytes: 0 })
+    }
+
+    /// With objects of so many segments, for tests.
+    #[cfg(test)]
+    pub(super) fn volumes_of(self, volume_segments: u64) -> Self {
+        Self { volume_segments, ..self }
     }
 
     pub(super) async fn write(&mut self, mut bytes: &[u8]) -> Result<(), Error> {
@@ -77,7 +85,7 @@ impl<'a> Sealing<'a> {
         if let Some(writer) = &mut self.open {
             writer.write(segment.freeze()).await?;
         }
-        if (is_last || self.segments.is_multiple_of(VOLUME_SEGMENTS))
+        if (is_last || self.segments.is_multiple_of(self.volume_segments))
             && let Some(writer) = self.open.take()
         {
             self.bytes = self.bytes.saturating_add(writer.finish().await?);
