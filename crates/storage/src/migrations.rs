@@ -37,6 +37,11 @@ const fn plain(version: i64, name: &'static str, sql: &'static str) -> Migration
     Migration { version, name, sql, then: None }
 }
 
+/// The version this program brings a schema to.
+pub(crate) fn newest() -> i64 {
+    MIGRATIONS.last().map_or(0, |migration| migration.version)
+}
+
 /// Brings the schema to the newest version, each migration in a transaction.
 /// Two processes that start at once take turns.
 pub(crate) fn run(connection: &Connection, master: &MasterKeys) -> Result<(), Error> {

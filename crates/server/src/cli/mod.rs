@@ -1,10 +1,12 @@
 //! The command line of `whimbreld`, as the operator's contract has it: one file a command. Every
 //! command exits with 0, or says in one line on standard error what went wrong and exits with 1.
 
+mod backup;
 mod check;
 mod dev;
 mod init;
 mod keys;
+mod migrate;
 mod output;
 mod password;
 mod run;
@@ -50,6 +52,11 @@ enum Command {
     /// Change the master key, while the server runs or not
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Back up everything, and restore it, while the server runs or not
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
+    /// Copy everything into another database
+    Migrate(migrate::MigrateArgs),
 }
 
 #[derive(Debug, Args)]
@@ -81,6 +88,8 @@ pub fn main() -> ExitCode {
         Command::Check(arg) => check::check(&arg.config),
         Command::User(command) => user::user(command),
         Command::Keys(command) => keys::keys(&command),
+        Command::Backup(command) => backup::backup(&command),
+        Command::Migrate(args) => migrate::migrate(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -146,6 +155,12 @@ mod tests {
             "whimbreld user devices revoke alice --config f",
             "whimbreld user devices revoke alice 00000000deadbeef --config f",
             "whimbreld keys rotate --config f",
+            "whimbreld backup create --to dir --config f",
+            "whimbreld backup create --to s3://bucket?endpoint=http://h --keep 3 --passphrase-stdin --config f",
+            "whimbreld backup restore --from dir --backup name --force --passphrase-stdin --config f",
+            "whimbreld backup list --from dir --config f",
+            "whimbreld backup verify --from dir --config f",
+            "whimbreld migrate --to postgres://host/db --config f",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

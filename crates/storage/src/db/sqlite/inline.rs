@@ -12,6 +12,7 @@ use rusqlite::Connection;
 use tokio::sync::oneshot;
 
 use super::{
+    Snapshot,
     execute::execute,
     open::deployment_key,
     writer::{Job, Writer},
@@ -68,6 +69,7 @@ impl Inline {
         let writer = Writer {
             connection,
             wal: PathBuf::new(),
+            wal_kept_at: None,
             group_batches_max: usize::MAX,
             submitted: Arc::default(),
             stats: Arc::clone(&stats),
@@ -105,6 +107,14 @@ impl Inline {
         // The receiver is in the future that called.
         let _ = answer.send(result);
         Ok(())
+    }
+
+    pub(in crate::db) fn snapshot(&self) -> Result<Snapshot, Error> {
+        let state = self.state.lock();
+        if state.closed {
+            return Err(Error::Unavailable);
+        }
+        Snapshot::copy(&state.writer.connection)
     }
 
     pub(in crate::db) fn stats(&self) -> &Stats {

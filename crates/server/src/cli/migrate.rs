@@ -1,0 +1,83 @@
+//! `whimbreld migrate --to`: copies a deployment into another database.
+//!
+//! Run while the server runs, it copies a snapshot; run again with the server stopped, it copies what changed since and
+//! compares both. Each run writes only what differs, so that the stop is short, and one that broke off is run again.
+
+use clap::Args;
+use storage::tables::{self, TABLES};
+use storage::{Db, Options};
+
+use super::ConfigArg;
+use super::init::private_dir;
+use super::output::{Failure, say};
+use crate::config::Config;
+use crate::control::{DataDirLock, LockError};
+use crate::run::database_options;
+
+#[derive(Debug, Args)]
+pub(super) struct MigrateArgs {
+    /// The database to fill, as storage.url has it
+    #[arg(long, value_name = "URL")]
+    to: String,
+    /// Replace what is in that database, even if it is of another deployment
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    config: ConfigArg,
+}
+
+pub(super) fn migrate(args: &MigrateArgs) -> Result<(), Failure> {
+    let config = Config::load(&args.config.config)?;
+    if args.to == config.storage.url {
+        return Err(Failure::new("--to is the database in use: name another one"));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    private_dir(&config.server.data_dir)?;
+    // Held to the end: nobody writes to the old database after the two were compared.
+    let lock = match DataDirLock::acquire(&config.server.data_dir) {
+        Ok(lock) => Some(lock),
+        Err(LockError::Held { .. }) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let options = Options { readers: 1, ..database_options(&config)? };
+    let from = Db::open(&config.storage.url, &config.server.data_dir, &options)?;
+    let to = Db::open(&args.to, &config.server.data_dir, &options)?;
+    let copied = runtime.block_on(copy(&from, &to, args.force, lock.is_some()));
+    runtime.block_on(async { tokio::join!(from.close(), to.close()) });
+    let written = copied?;
+    if lock.is_none() {
+        say(format_args!("copied {written} rows; the server still runs and writes to the old database"));
+        say("next: stop the server and run the same command again, which copies what changed");
+    } else {
+        say(format_args!("copied {written} rows, counts and hashes of all {} tables are equal", TABLES.len()));
+        say(format_args!("next: set storage.url to the new database in {} and start", config.file.display()));
+    }
+    Ok(())
+}
+
+/// Returns how many rows were written. Only what `is_final` is compared: the old database may change meanwhile.
+async fn copy(from: &Db, to: &Db, force: bool, is_final: bool) -> Result<u64, Failure> {
+    let (source, target) = (from.snapshot().await?, to.snapshot().await?);
+    if !force && !tables::is_copy(&source, &target).await? {
+        return Err(Failure::new(
+            "the new database holds another deployment: name an empty one, or replace it with --force",
+        ));
+    }
+    let mut written: u64 = 0;
+    for table in TABLES {
+        written = written.saturating_add(tables::merge(&source, &target, to, table).await?);
+    }
+    tables::keep_accounts_past(to, tables::highest_account(&source).await?).await?;
+    drop(target);
+    if is_final {
+        let target = to.snapshot().await?;
+        for table in TABLES {
+            let (old, new) = (tables::sum(&source, table).await?, tables::sum(&target, table).await?);
+            if old != new {
+                let what = format!("table {} has {} rows there and {} here", table.name, new.rows, old.rows);
+                return Err(Failure::new(format!("the copies differ, keep the old database: {what}")));
+            }
+        }
+    }
+    Ok(written)
+}
