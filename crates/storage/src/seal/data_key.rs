@@ -122,6 +122,7 @@ pub(super) struct Compact {
     seal: [u8; KEY_BYTES],
     hash: [u8; KEY_BYTES],
     /// For the test that proves that looking for plaintext finds it.
+    #[cfg_attr(not(feature = "unsealed-for-tests"), expect(dead_code, reason = "only tests ask for it"))]
     plain: bool,
 }
 
