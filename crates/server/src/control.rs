@@ -5,6 +5,7 @@
 //! ```text
 //! account-changed LOCALPART     ok
 //! account-disabled LOCALPART    ok
+//! account-imported LOCALPART    ok
 //! delete-account LOCALPART      ok
 //! device-revoked ID LOCALPART   ok
 //! devices-revoked LOCALPART     ok
@@ -48,6 +49,8 @@ pub enum Event {
     AccountChanged(NodePart),
     /// It was disabled: its sessions must end.
     AccountDisabled(NodePart),
+    /// All that is its own may have changed: nothing that is cached of it holds, and its sessions must begin anew.
+    AccountImported(NodePart),
     /// It is to be deleted by the server, which tells its contacts.
     DeleteAccount(NodePart),
     /// A device of it, or every one, was revoked: its sessions must end.
@@ -62,6 +65,7 @@ impl Event {
         match self {
             Self::AccountChanged(localpart) => format!("account-changed {localpart}"),
             Self::AccountDisabled(localpart) => format!("account-disabled {localpart}"),
+            Self::AccountImported(localpart) => format!("account-imported {localpart}"),
             Self::DeleteAccount(localpart) => format!("delete-account {localpart}"),
             Self::DeviceRevoked(localpart, None) => format!("devices-revoked {localpart}"),
             Self::MasterKeyChanged(fingerprint) => format!("master-key-changed {fingerprint}"),
@@ -83,6 +87,7 @@ impl Event {
         match verb {
             "account-changed" => Some(Self::AccountChanged(localpart)),
             "account-disabled" => Some(Self::AccountDisabled(localpart)),
+            "account-imported" => Some(Self::AccountImported(localpart)),
             "delete-account" => Some(Self::DeleteAccount(localpart)),
             "devices-revoked" => Some(Self::DeviceRevoked(localpart, None)),
             _ => None,
@@ -279,6 +284,7 @@ mod tests {
         for event in [
             Event::AccountChanged(alice()),
             Event::AccountDisabled(alice()),
+            Event::AccountImported(alice()),
             Event::DeleteAccount(alice()),
             Event::DeviceRevoked(alice(), device),
             Event::DeviceRevoked(alice(), None),

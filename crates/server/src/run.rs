@@ -81,6 +81,7 @@ pub async fn serve(config: Config) -> Result<(), RunError> {
     let host = Host::new(config, db, Some(tls), server_secret);
     // The clock may have been set back since.
     newest.into_iter().for_each(|id| host.ids.go_past(id));
+    host.accounts.look_for_one_hash(&host.db).await?;
     run(host, listeners, control).await
 }
 
@@ -162,6 +163,12 @@ async fn account_changed(host: Arc<Host>, request: Request) {
         Event::AccountDisabled(localpart) => {
             refresh(&host, localpart).await;
             provisioning::end_sessions(&host, &jid(localpart), &provisioning::disabled(), None);
+        }
+        Event::AccountImported(localpart) => {
+            if let Err(error) = host.accounts.reload(&host.db, localpart.as_str()).await {
+                tracing::warn!(%error, "the account could not be read again");
+            }
+            provisioning::end_sessions(&host, &jid(localpart), &provisioning::imported(), None);
         }
         Event::DeviceRevoked(localpart, device) => devices::end_sessions(&host, localpart.as_str(), *device),
         Event::MasterKeyChanged(fingerprint) => {

@@ -76,8 +76,8 @@ pub struct Account {
 
 /// Nothing is inserted while another master key wraps new keys.
 const INSERT: &str = "\
-INSERT INTO accounts (localpart_hash, localpart, wrapped_key, credentials, created_at_ms, roster_version)
-SELECT ?, ?, ?, ?, ?, ? FROM deployment_keys WHERE id = 1 AND master = ?";
+INSERT INTO accounts (localpart_hash, localpart, wrapped_key, credentials, one_hash, created_at_ms, roster_version)
+SELECT ?, ?, ?, ?, ?, ?, ? FROM deployment_keys WHERE id = 1 AND master = ?";
 
 /// Creates an account and returns its id, or `None` if the localpart is taken.
 /// `localpart` must be normalised.
@@ -102,11 +102,12 @@ async fn insert(db: &Db, localpart: &str, credentials: &Credentials, now_ms: i64
     let new = db.keys().create(hash)?;
     // A roster's versions start at the time, so that an account created again
     // under the name never repeats a version that a client still remembers.
-    let params: [Value; 7] = [
+    let params: [Value; 8] = [
         hash.into(),
         seal_localpart(db.keys().deployment(), hash, localpart)?,
         new.wrapped.into(),
         seal_credentials(&new.key, hash, credentials)?,
+        one_hash(credentials),
         now_ms.into(),
         now_ms.into(),
         new.master.into(),
@@ -176,10 +177,17 @@ pub async fn set_credentials(db: &Db, id: AccountId, credentials: &Credentials) 
     let (key, row) = (db.key(id).await?, db.query_one(Statement::new(hash, [id.into()])).await?);
     let (Some(key), Some(mut row)) = (key, row) else { return Ok(false) };
     let sealed = seal_credentials(&key, Hash::read(&mut row)?, credentials)?;
-    let sql = "UPDATE accounts SET credentials = ? WHERE id = ? AND localpart_hash IS NOT NULL";
-    let mut batch = vec![Statement::new(sql, [sealed, id.into()])];
+    let sql = "UPDATE accounts SET credentials = ?, one_hash = ? WHERE id = ? AND localpart_hash IS NOT NULL";
+    let mut batch = vec![Statement::new(sql, [sealed, one_hash(credentials), id.into()])];
     batch.extend(devices::password_changed(id));
     Ok(db.write(batch).await?.first().is_some_and(|outcome| outcome.rows_affected > 0))
+}
+
+/// Whether there are accounts that came from another server with keys for one hash alone: their users can log in with
+/// that one only.
+pub async fn some_have_one_hash(db: &Db) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM accounts WHERE one_hash = 1 LIMIT 1";
+    Ok(db.query_one(Statement::new(sql, [])).await?.is_some())
 }
 
 /// Keeps an account from logging in, or lets it again; false if there is none.
@@ -206,7 +214,7 @@ pub async fn touch_last_seen(db: &Db, id: AccountId, last_seen: LastSeen) -> Res
 pub async fn delete(db: &Db, id: AccountId) -> Result<bool, Error> {
     let sql = "\
 UPDATE accounts SET localpart_hash = NULL, localpart = NULL, wrapped_key = NULL, credentials = NULL,
-    last_status = NULL, disabled = 1
+    one_hash = NULL, last_status = NULL, disabled = 1
 WHERE id = ? AND localpart_hash IS NOT NULL";
     let gone = db.execute(Statement::new(sql, [id.into()])).await;
     db.keys().forget(id);
@@ -278,6 +286,12 @@ async fn remove_rows(db: &Db, id: AccountId) -> Result<(), Error> {
     let batch = REMAINDERS.iter().map(|sql| Statement::new(sql, [id.into()])).collect();
     db.write(batch).await?;
     Ok(())
+}
+
+/// The column `one_hash`.
+fn one_hash(credentials: &Credentials) -> Value {
+    let is_missing = |keys: &ScramKeys| keys.iterations == 0;
+    if is_missing(&credentials.sha1) == is_missing(&credentials.sha256) { Value::Null } else { Value::Int(1) }
 }
 
 fn read_id(mut row: Row) -> Result<AccountId, Error> {

@@ -15,6 +15,7 @@ pub mod dialect;
 mod ids;
 pub mod limits;
 mod migrations;
+pub mod owned;
 pub mod private_xml;
 pub mod roster;
 mod seal;

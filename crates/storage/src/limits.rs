@@ -22,6 +22,19 @@ pub const READ_QUEUE_QUERIES_MAX: usize = 4096;
 /// Reader threads, each with a connection of its own.
 pub const READERS: usize = 4;
 
+/// Queries that may run at a time on the threads of those who ask.
+pub const SPOTS: usize = 2;
+
+/// Thousands of SQLite's steps that such a query may take: about a millisecond, and a page of
+/// [`PAGE_MESSAGES_MAX`] messages three times over.
+pub const SPOT_READ_STRIDES_MAX: u32 = 20;
+
+/// After two in a row that took longer there is none for [`SPOT_READ_PAUSE_TIMES`] times as long.
+pub const SPOT_READ_MAX: Duration = Duration::from_millis(1);
+
+/// So a disk that is slow all the time holds up other tasks for about a tenth of it.
+pub const SPOT_READ_PAUSE_TIMES: u32 = 20;
+
 /// Statements that stay prepared on each connection.
 pub const PREPARED_STATEMENTS_MAX: usize = 128;
 

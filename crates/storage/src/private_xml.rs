@@ -2,7 +2,7 @@
 //! and namespace. How much, the server limits.
 
 use crate::{
-    AccountId, Db, Error, Statement, Value,
+    AccountId, Db, Error, Row, Statement, Value,
     seal::{DataKey, Fields, Hash, Kind, Opened, Place, Table},
 };
 
@@ -26,17 +26,18 @@ pub async fn load(db: &Db, owner: AccountId, namespace: &str, name: &str) -> Res
     Ok(Some(read(key.open(place(owner, hash), row.blob()?)?)?.xml))
 }
 
-/// Every element of an account, in no order.
+/// Every element of an account, by namespace and name.
 pub async fn list(db: &Db, owner: AccountId) -> Result<Vec<PrivateXml>, Error> {
     let sql = "SELECT key_hash, sealed FROM private_xml WHERE owner = ?";
     let Some(key) = db.key(owner).await? else { return Ok(Vec::new()) };
     let rows = db.query(Statement::new(sql, [owner.into()])).await?;
-    rows.into_iter()
-        .map(|mut row| {
-            let hash = Hash::read(&mut row)?;
-            read(key.open(place(owner, hash), row.blob()?)?)
-        })
-        .collect()
+    let open = |mut row: Row| {
+        let hash = Hash::read(&mut row)?;
+        read(key.open(place(owner, hash), row.blob()?)?)
+    };
+    let mut elements = rows.into_iter().map(open).collect::<Result<Vec<_>, _>>()?;
+    elements.sort_unstable_by(|a, b| (&a.namespace, &a.name).cmp(&(&b.namespace, &b.name)));
+    Ok(elements)
 }
 
 /// Stores elements, all or none, in place of what was under their keys.

@@ -53,3 +53,12 @@ fn delete(owner: AccountId, id: ArchiveId) -> [Statement; 2] {
         Statement::new("DELETE FROM transient WHERE owner = ? AND id = ?", [owner.into(), id.into()]),
     ]
 }
+
+/// Notes that these messages, which the mailbox has, are still to be delivered: for mailboxes that move here.
+pub async fn add(db: &Db, owner: AccountId, ids: &[ArchiveId]) -> Result<(), Error> {
+    const ADD: &str = "INSERT INTO undelivered (owner, id) VALUES (?, ?) ON CONFLICT DO NOTHING";
+    if ids.is_empty() {
+        return Ok(());
+    }
+    db.write(ids.iter().map(|id| Statement::new(ADD, [owner.into(), (*id).into()])).collect()).await.map(drop)
+}

@@ -2,7 +2,8 @@
 //! knows no aggregate.
 //!
 //! One thread writes and commits for everybody who waits (group commit), a few
-//! threads read. Both have bounded queues. A simulation does without threads.
+//! threads read what cannot be read on the spot. Both have bounded queues. A
+//! simulation does without threads.
 
 mod error;
 mod queue;
@@ -197,6 +198,11 @@ impl Db {
     /// Runs a statement that only reads and returns its rows. It sees every
     /// write that was awaited before.
     pub async fn query(&self, statement: Statement) -> Result<Vec<Row>, Error> {
+        if let Driver::Threads(driver) = &*self.driver
+            && let Some(rows) = driver.query_on_the_spot(&statement)
+        {
+            return Ok(rows);
+        }
         let (answer, answered) = oneshot::channel();
         match &*self.driver {
             Driver::Threads(driver) => driver.queue_query(statement, answer).await?,

@@ -27,7 +27,8 @@ CREATE TABLE deployment_keys (
 
 -- localpart_hash, localpart, wrapped_key and credentials are null while the
 -- account is being deleted: nobody can log in, its name is free, and what it
--- owns cannot be opened any more. Ids are never used again.
+-- owns cannot be opened any more. Ids are never used again. one_hash is 1 where
+-- the credentials hold keys for one hash only, else null.
 CREATE TABLE accounts (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     localpart_hash BLOB UNIQUE,
@@ -38,8 +39,10 @@ CREATE TABLE accounts (
     created_at_ms INTEGER NOT NULL,
     last_seen_ms INTEGER,
     last_status BLOB,
-    roster_version INTEGER NOT NULL
+    roster_version INTEGER NOT NULL,
+    one_hash INTEGER
 ) STRICT;
+CREATE INDEX accounts_by_one_hash ON accounts (one_hash);
 
 -- RFC 6121 §2. Rows with in_roster = 0 hold only a pending inbound subscription
 -- request. Sealed: JID, name, request, groups.

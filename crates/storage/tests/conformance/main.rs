@@ -6,6 +6,7 @@ mod accounts;
 mod archive;
 mod cast;
 mod devices;
+mod moving;
 mod paging;
 mod profiles;
 mod roster;
@@ -49,6 +50,12 @@ macro_rules! every_story {
                 last_seen_is_remembered,
                 a_deleted_account_leaves_nothing_behind,
                 an_interrupted_deletion_is_finished_later,
+            }
+            moving {
+                what_an_account_owns_is_counted_and_nobody_elses,
+                a_message_in_the_archive_can_wait_again_once,
+                all_private_xml_is_listed,
+                accounts_with_keys_of_one_hash_are_found,
             }
             roster {
                 an_item_comes_back_as_it_was_stored,

@@ -3,6 +3,7 @@
 use jid::{BareJid, NodePart};
 use storage::accounts::Account;
 use storage::devices::{self, Device};
+use storage::owned::{self, Owned};
 use storage::{AccountId, Db, DeviceId, Options, accounts};
 use tokio::runtime::Runtime;
 use xmpp::sasl::Password;
@@ -19,8 +20,8 @@ const PAGE: u32 = 500;
 
 /// An open database, and who waits for it.
 pub(in crate::cli) struct Accounts {
-    db: Db,
-    runtime: Runtime,
+    pub(super) db: Db,
+    pub(super) runtime: Runtime,
     domain: String,
 }
 
@@ -69,6 +70,10 @@ impl Accounts {
         let host = Host::new(config.clone(), self.db.clone(), None, [0; 32]);
         let jid = BareJid::from_parts(Some(localpart), host.domain.domain());
         Ok(self.runtime.block_on(provisioning::delete(&host, &jid, None))?)
+    }
+
+    pub(super) fn owned(&self, account: &Account) -> Result<Owned, Failure> {
+        Ok(self.runtime.block_on(owned::count(&self.db, account.id))?)
     }
 
     pub(super) fn devices(&self, account: &Account) -> Result<Vec<Device>, Failure> {

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+use rusqlite::{Connection, ErrorCode, OpenFlags, config::DbConfig, ffi};
 
 use crate::{
     MasterKeys,
@@ -30,7 +30,7 @@ pub(super) fn writer(path: &Path, options: &Options) -> Result<(Connection, Depl
     )?;
     connection.pragma_update(None, "wal_autocheckpoint", limits::WAL_CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", i64::try_from(limits::WAL_BYTES_MAX).unwrap_or(i64::MAX))?;
-    connection.set_prepared_statement_cache_capacity(limits::PREPARED_STATEMENTS_MAX);
+    keep_plans(&connection)?;
     migrations::run(&connection, &options.master_keys)?;
     let deployment = deployment_key(&connection, &options.master_keys)?;
     seal::migrate::wipe(&connection)?;
@@ -50,8 +50,16 @@ pub(super) fn reader(path: &Path) -> Result<Connection, Error> {
          PRAGMA temp_store = MEMORY;
          PRAGMA cache_size = -4096;",
     )?;
-    connection.set_prepared_statement_cache_capacity(limits::PREPARED_STATEMENTS_MAX);
+    keep_plans(&connection)?;
     Ok(connection)
+}
+
+/// A statement is planned once. Without the stability guarantee (QPSG) SQLite looks at the bound values, as of
+/// `LIMIT ?`, and parses the statement anew each time one of them changes.
+fn keep_plans(connection: &Connection) -> Result<(), Error> {
+    connection.set_prepared_statement_cache_capacity(limits::PREPARED_STATEMENTS_MAX);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
+    Ok(())
 }
 
 /// The deployment's key, which the migrations have made.
