@@ -9,7 +9,7 @@ use super::{Finding, Source};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("xmpp", &[]),
     ("omemo", &[]),
-    ("storage", &["xmpp", "rusqlite"]),
+    ("storage", &["xmpp", "rusqlite", "tokio-postgres", "mysql_async"]),
     ("cluster", &["xmpp"]),
     ("push", &["xmpp"]),
     ("server", &["xmpp", "storage", "cluster", "push"]),
@@ -25,6 +25,7 @@ const WATCHED: &[&str] = &[
     "server",
     "client",
     "testkit",
+    "services",
     "rusqlite",
     "tokio-postgres",
     "mysql_async",
