@@ -73,7 +73,7 @@ pub async fn serve(config: Config) -> Result<(), RunError> {
     };
     let server_secret = MasterKey::read(&config.keys.master_key_file)?.derive("unknown accounts");
     let tls = Arc::new(Tls::load(&config.tls.cert, &config.tls.key)?);
-    let db = Db::open(&config.storage.url, &config.server.data_dir, &database_options(&config))?;
+    let db = Db::open(&config.storage.url, &config.server.data_dir, &database_options(&config)).await?;
     storage::accounts::finish_deletions(&db).await?;
     let control = Control::bind(&config.server.data_dir)?;
     let newest = storage::archive::newest(&db).await?;
@@ -129,10 +129,11 @@ async fn run(host: Arc<Host>, listeners: Listeners, control: Control) -> Result<
 }
 
 /// Opening the database with the bounds of `[limits]`.
-fn database_options(config: &Config) -> Options {
+pub(crate) fn database_options(config: &Config) -> Options {
     // SQLite counts in pages of 4 KiB, and has no more than 2^32 - 2 of them.
     let pages_max = u32::try_from(config.limits.database_bytes_max / 4096).ok();
-    Options { pages_max, ..Options::default() }
+    let password = config.storage.password.as_ref().map(|password| storage::Password(password.expose().to_owned()));
+    Options { pages_max, password, ..Options::default() }
 }
 
 /// SIGHUP

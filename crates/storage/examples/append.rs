@@ -1,4 +1,5 @@
-//! What appending to the archive costs: `cargo run --release -p storage --example append`.
+//! What appending to the archive costs: `cargo run --release -p storage --example append`, on SQLite in a temporary
+//! folder, or on the empty database whose URL follows.
 //!
 //! For several numbers of sessions that write at once, prints rows per second,
 //! rows per commit and processor time per row. A row is a message of 500 bytes,
@@ -16,7 +17,8 @@ use storage::{
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
-    let db = Db::open("sqlite:append.db", dir.path(), &Options::default())?;
+    let url = std::env::args().nth(1).unwrap_or_else(|| "sqlite:append.db".to_owned());
+    let db = Db::open(&url, dir.path(), &Options::default()).await?;
     let ids = Arc::new(IdSource::seeded(4711));
     for (sessions, messages) in [(1, 1_000), (16, 500), (64, 400), (256, 200), (1000, 100)] {
         let before = db.stats().snapshot();

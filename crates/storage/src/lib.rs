@@ -13,7 +13,7 @@ pub mod devices;
 pub mod dialect;
 mod ids;
 pub mod limits;
-mod migrations;
+pub mod migrations;
 pub mod private_xml;
 pub mod roster;
 mod stanza_error;
@@ -22,6 +22,9 @@ pub mod undelivered;
 pub mod vcards;
 
 pub use accounts::AccountId;
-pub use db::{Db, Error, InlineOptions, Options, Outcome, Queued, Row, Statement, Stats, StatsSnapshot, Value};
+pub use db::{
+    Db, Error, InlineOptions, Options, Outcome, Password, Queued, Row, Statement, Stats, StatsSnapshot, Value,
+    without_password,
+};
 pub use devices::DeviceId;
 pub use ids::{ArchiveId, IdSource, ParseArchiveIdError};

@@ -168,7 +168,7 @@ fn data_dir(config: &Config) -> Finding {
 }
 
 fn database(config: &Config) -> Finding {
-    let url = &config.storage.url;
+    let url = storage::without_password(&config.storage.url);
     // Opening would make it, perhaps for the wrong user: the first start does that.
     let not_there_yet = url.strip_prefix("sqlite:").is_some_and(|name| !config.server.data_dir.join(name).exists());
     if not_there_yet {

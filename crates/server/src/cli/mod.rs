@@ -4,6 +4,7 @@
 mod check;
 mod dev;
 mod init;
+mod migrate;
 mod output;
 mod password;
 mod run;
@@ -43,6 +44,14 @@ enum Command {
     Run(ConfigArg),
     /// Try everything that is configured and say what is wrong and how to mend it
     Check(ConfigArg),
+    /// Bring the database's schema to the newest version, as every start does
+    Migrate {
+        #[command(flatten)]
+        config: ConfigArg,
+        /// Only print what would be run
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Add, change, list and delete accounts, while the server runs or not
     #[command(subcommand)]
     User(user::UserCommand),
@@ -75,6 +84,7 @@ pub fn main() -> ExitCode {
         Command::Init { domain, dir } => init::init(&domain, &dir),
         Command::Run(arg) => run::run(&arg.config),
         Command::Check(arg) => check::check(&arg.config),
+        Command::Migrate { config, dry_run } => migrate::migrate(&config.config, dry_run),
         Command::User(command) => user::user(command),
     };
     match done {

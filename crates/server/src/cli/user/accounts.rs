@@ -11,6 +11,7 @@ use crate::cli::init::private_dir;
 use crate::cli::output::Failure;
 use crate::config::Config;
 use crate::host::Host;
+use crate::run::database_options;
 use crate::{clock, provisioning};
 
 /// Accounts read at a time when all are listed.
@@ -27,9 +28,9 @@ impl Accounts {
     /// Opens the database, which is made when it is missing; a server may have it open too.
     pub(in crate::cli) fn open(config: &Config) -> Result<Self, Failure> {
         private_dir(&config.server.data_dir)?;
-        let options = Options { readers: 1, ..Options::default() };
-        let db = Db::open(&config.storage.url, &config.server.data_dir, &options)?;
+        let options = Options { readers: 1, remote_readers: 1, ..database_options(config) };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let db = runtime.block_on(Db::open(&config.storage.url, &config.server.data_dir, &options))?;
         Ok(Self { db, runtime, domain: config.server.domain.to_string() })
     }
 

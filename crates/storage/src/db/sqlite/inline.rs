@@ -11,12 +11,9 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{
-    execute::execute,
-    writer::{Job, Writer},
-};
+use super::{execute::execute, writer::Writer};
 use crate::{
-    db::{Error, Outcome, Row, Statement, Stats},
+    db::{Error, Outcome, Row, Statement, Stats, job::Write},
     limits, migrations,
 };
 
@@ -43,7 +40,7 @@ pub(in crate::db) struct Inline {
 
 struct State {
     writer: Writer,
-    queued: Vec<Job>,
+    queued: Vec<Write>,
     random: u64,
     full_at: Vec<u64>,
     awaited: u64,
@@ -56,7 +53,7 @@ impl Inline {
         connection
             .execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON;")?;
         connection.set_prepared_statement_cache_capacity(limits::PREPARED_STATEMENTS_MAX);
-        migrations::run(&connection)?;
+        migrations::sqlite::run(&connection)?;
         let stats = Arc::<Stats>::default();
         let writer = Writer {
             connection,
@@ -76,7 +73,7 @@ impl Inline {
         batch: Vec<Statement>,
         answer: Option<oneshot::Sender<Result<Vec<Outcome>, Error>>>,
     ) -> Result<(), Error> {
-        self.state.lock().queue(Job { batch, answer })
+        self.state.lock().queue(Write { batch, answer })
     }
 
     /// Returns once everything queued so far is committed.
@@ -123,7 +120,7 @@ impl Inline {
 }
 
 impl State {
-    fn queue(&mut self, job: Job) -> Result<(), Error> {
+    fn queue(&mut self, job: Write) -> Result<(), Error> {
         if self.closed {
             return Err(Error::Unavailable);
         }

@@ -16,18 +16,21 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
 
-use super::{Error, Options, Outcome, Row, Statement, Stats, queue::Queue};
+use super::{
+    Error, Options, Stats,
+    job::{Read, Write},
+    queue::Queue,
+};
 
 pub(super) use inline::Inline;
 pub use inline::InlineOptions;
 
 pub(super) struct Sqlite {
-    writes: Arc<Queue<writer::Job>>,
+    writes: Arc<Queue<Write>>,
     /// Submitted batches that are not committed yet.
     submitted: Arc<AtomicUsize>,
-    reads: Arc<Queue<readers::Job>>,
+    reads: Arc<Queue<Read>>,
     stats: Arc<Stats>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -61,16 +64,12 @@ impl Sqlite {
         Ok(driver)
     }
 
-    pub(super) async fn queue_write(
-        &self,
-        batch: Vec<Statement>,
-        answer: Option<oneshot::Sender<Result<Vec<Outcome>, Error>>>,
-    ) -> Result<(), Error> {
-        let is_submitted = answer.is_none();
+    pub(super) async fn queue_write(&self, job: Write) -> Result<(), Error> {
+        let is_submitted = job.is_submitted();
         if is_submitted {
             self.submitted.fetch_add(1, Ordering::AcqRel);
         }
-        let queued = self.writes.push(writer::Job { batch, answer }).await;
+        let queued = self.writes.push(job).await;
         if is_submitted && queued.is_err() {
             self.submitted.fetch_sub(1, Ordering::AcqRel);
         }
@@ -82,12 +81,8 @@ impl Sqlite {
         self.submitted.load(Ordering::Acquire) > 0
     }
 
-    pub(super) async fn queue_query(
-        &self,
-        statement: Statement,
-        answer: oneshot::Sender<Result<Vec<Row>, Error>>,
-    ) -> Result<(), Error> {
-        self.reads.push(readers::Job { statement, answer }).await
+    pub(super) async fn queue_query(&self, job: Read) -> Result<(), Error> {
+        self.reads.push(job).await
     }
 
     pub(super) fn stats(&self) -> &Stats {

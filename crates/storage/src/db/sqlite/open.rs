@@ -31,7 +31,7 @@ pub(super) fn writer(path: &Path, options: &Options) -> Result<Connection, Error
         connection.pragma_update(None, "max_page_count", pages_max)?;
     }
     connection.set_prepared_statement_cache_capacity(limits::PREPARED_STATEMENTS_MAX);
-    migrations::run(&connection)?;
+    migrations::sqlite::run(&connection)?;
     Ok(connection)
 }
 
