@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// `$1` is the folder, `$2` the signal that ends the server at once; the rest is the server's command. `kill` says
-/// `done` once the process is gone.
+/// `$1` is the folder, `$2` the signal that ends the server at once; the rest is the server's command. `kill` takes
+/// the processes along that a PostgreSQL server has for its connections, and says `done` once they are gone.
 const SCRIPT: &str = r#"
 folder=$1 last=$2
 shift 2
@@ -19,7 +19,12 @@ begin() { "$@" >>"$folder/server.log" 2>&1 </dev/null & server=$!; }
 begin "$@"
 while read -r word; do
     case $word in
-        kill) kill -KILL "$server"; wait "$server"; echo done ;;
+        kill)
+            children=$(cat "/proc/$server/task/$server/children")
+            # shellcheck disable=SC2086
+            kill -KILL "$server" $children
+            wait "$server"
+            echo done ;;
         pause) kill -STOP "$server"; echo done ;;
         resume) kill -CONT "$server"; echo done ;;
         start) begin "$@"; echo done ;;

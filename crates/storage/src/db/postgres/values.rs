@@ -45,6 +45,7 @@ impl<'a> FromSql<'a> for Value {
             Type::INT2 => Self::Int(i16::from_be_bytes(raw.try_into()?).into()),
             Type::BOOL => Self::Int(raw.first().is_some_and(|byte| *byte != 0).into()),
             Type::TEXT | Type::VARCHAR | Type::NAME | Type::UNKNOWN => Self::Text(std::str::from_utf8(raw)?.to_owned()),
+            Type::NUMERIC => Self::Int(whole_number(raw).ok_or("a number beyond 63 bits was selected")?),
             Type::BYTEA => Self::Blob(Bytes::copy_from_slice(raw)),
             _ => return Err(format!("a value of type {ty} was selected").into()),
         })
@@ -59,6 +60,35 @@ impl<'a> FromSql<'a> for Value {
     }
 }
 
+/// A sum of integers: digits to base 10,000, the first of which counts `10,000^weight`.
+fn whole_number(raw: &[u8]) -> Option<i64> {
+    let mut words = raw.chunks_exact(2).filter_map(|word| Some(i16::from_be_bytes(word.try_into().ok()?)));
+    let (digits, weight, sign, _scale) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    let mut number: i64 = 0;
+    for place in 0..=weight {
+        // Zeros at the end are not sent.
+        let digit = if place < digits { words.next()? } else { 0 };
+        number = number.checked_mul(10_000)?.checked_add(digit.into())?;
+    }
+    Some(if sign == 0 { number } else { number.checked_neg()? })
+}
+
 fn mismatch(value: &Value, ty: &Type) -> Anything {
     format!("a parameter of type {ty} was given {}", value.kind()).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_whole_numbers() {
+        let encode = |words: &[i16]| words.iter().flat_map(|word| word.to_be_bytes()).collect::<Vec<_>>();
+        assert_eq!(whole_number(&encode(&[0, 0, 0, 0])), Some(0));
+        assert_eq!(whole_number(&encode(&[1, 0, 0x4000, 0, 7])), Some(-7));
+        assert_eq!(whole_number(&encode(&[1, 1, 0, 0, 3])), Some(30_000));
+        assert_eq!(whole_number(&encode(&[2, 1, 0, 0, 3, 21])), Some(30_021));
+        assert_eq!(whole_number(&encode(&[1, 9, 0, 0, 1])), None);
+        assert_eq!(whole_number(&[1, 2, 3]), None);
+    }
 }
