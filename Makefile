@@ -17,7 +17,7 @@ test: setup
 
 # What building and the tests need.
 setup:
-	@scripts/setup.sh
+	@scripts/setup-bench.sh
 	@tests/interop/setup.sh
 
 # What can be said about the text without running it. Private items are documented too, so links to them hold.

@@ -39,7 +39,7 @@ export binaries secs
 run='
     target=$1
     case $target in
-        config | jid | sasl_*) words="" ;;
+        config | jid | omemo_* | sasl_*) words="" ;;
         *) words="-dict=xml.dict" ;;
     esac
     # What is run for every change is the same every time; longer runs look elsewhere each time.

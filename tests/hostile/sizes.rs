@@ -17,7 +17,7 @@ const STANZA_BYTES_MAX: usize = 262_144;
 const KERNEL_BYTES_MAX: u64 = 16 << 20;
 const GIGABYTE: u64 = 1 << 30;
 /// What a flood may leave in the server's memory, with room for the allocator's habits.
-const RESIDENT_GROWTH_MAX: u64 = 32 << 20;
+const RESIDENT_GROWTH_MAX: u64 = 16 << 20;
 
 async fn refused(raw: &mut Raw, sent: &[u8]) -> Result<()> {
     raw.send(sent).await?;

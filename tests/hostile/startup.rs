@@ -147,6 +147,19 @@ async fn keys_and_certificates_that_cannot_be_used_are_named() -> Result<()> {
 }
 
 #[tokio::test]
+async fn the_master_key_of_another_server_is_refused() -> Result<()> {
+    let (folder, other) = (Folder::init().await?, Folder::init().await?);
+    folder.whimbreld(&["user", "add", "alice", "--password-stdin"], &[], "secret\n").await?.success()?;
+    std::fs::copy(other.path().join("master.key"), folder.path().join("master.key"))?;
+    for command in [&["run"][..], &["user", "list"], &["keys", "rotate"]] {
+        let line = one_line(&folder.whimbreld(command, &[], "").await?)?;
+        ensure!(line.contains("whimbrel.db: the master key does not open this database"), "{line}");
+        ensure!(line.contains("it needs the key with fingerprint "), "{line}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_key_of_another_certificate_is_refused() -> Result<()> {
     let (folder, other) = (Folder::init().await?, Folder::init().await?);
     std::fs::copy(other.path().join("tls/key.pem"), folder.path().join("tls/key.pem"))?;

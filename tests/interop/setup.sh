@@ -20,6 +20,10 @@ want npm npm
 want profanity profanity
 want tmux tmux
 want openssl openssl
+# omemo-dr comes as source, and a part of it is C.
+want cc gcc libc6-dev
+python3 -c 'import pathlib, sys, sysconfig; sys.exit(not (pathlib.Path(sysconfig.get_path("include")) / "Python.h").exists())' ||
+  missing+=(python3-dev)
 python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 
 if [ ${#missing[@]} -gt 0 ]; then

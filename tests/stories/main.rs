@@ -3,4 +3,5 @@
 mod lifecycle;
 mod one_round_trip;
 mod retention;
+mod sealed;
 mod streams;

@@ -10,7 +10,7 @@ use server::c2s::listener::connect_in_memory;
 use server::config::Config;
 use server::host::Host;
 use server::provisioning;
-use storage::{Db, Options, accounts};
+use storage::{Db, MasterKeys, Options, accounts};
 use time::OffsetDateTime;
 use tokio::io::DuplexStream;
 use tokio::task::JoinSet;
@@ -41,7 +41,7 @@ impl Server {
              idle_secs = 86_400\n"
         );
         let config = Config::from_text(&text, &folder.join("whimbrel.toml"), &[])?;
-        let db = Db::open("sqlite:whimbrel.db", folder, &Options::default()).await?;
+        let db = Db::open("sqlite:whimbrel.db", folder, &Options::new(MasterKeys::one(SECRET)?)).await?;
         Ok(Self { host: Host::new(config, db, None, SECRET), folder: folder.to_owned(), pipe_bytes })
     }
 

@@ -31,6 +31,10 @@ pub struct Account {
     disabled: AtomicBool,
     /// How many messages wait in the mailbox, about; [`UNKNOWN`] until it is counted.
     waiting: AtomicU64,
+    /// How often messages were marked as delivered, which nobody waited for.
+    marked: AtomicU64,
+    /// Up to which of those the database is known to have it.
+    settled: AtomicU64,
 }
 
 /// Not counted yet, or not any more.
@@ -48,9 +52,22 @@ impl Account {
         Ok(waiting < max)
     }
 
-    /// Somebody is here, and takes messages out of the mailbox.
+    /// Somebody is here, and takes messages out of the mailbox. To be said before and after the write, which is not
+    /// waited for: see [`Account::settle`].
     pub fn mailbox_is_emptied(&self) {
         self.waiting.store(UNKNOWN, Ordering::Relaxed);
+        self.marked.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Returns once the database shows every message as delivered that was marked so. Mostly there is nothing to wait
+    /// for: others' writes do not matter.
+    pub async fn settle(&self, db: &Db) -> Result<(), storage::Error> {
+        let marked = self.marked.load(Ordering::Acquire);
+        if self.settled.load(Ordering::Acquire) < marked {
+            db.settle().await?;
+            self.settled.fetch_max(marked, Ordering::AcqRel);
+        }
+        Ok(())
     }
 
     /// The localpart, the name of the account.
@@ -120,6 +137,7 @@ impl Account {
 pub struct Accounts {
     shards: Vec<RwLock<Shard>>,
     hasher: RandomState,
+    one_hash: AtomicBool,
 }
 
 #[derive(Default)]
@@ -130,11 +148,26 @@ struct Shard {
 
 impl Default for Accounts {
     fn default() -> Self {
-        Self { shards: (0..SHARDS).map(|_| RwLock::default()).collect(), hasher: RandomState::new() }
+        Self {
+            shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
+            hasher: RandomState::new(),
+            one_hash: AtomicBool::new(false),
+        }
     }
 }
 
 impl Accounts {
+    /// Looks for accounts that were imported with keys for one hash alone.
+    pub async fn look_for_one_hash(&self, db: &Db) -> Result<(), storage::Error> {
+        self.one_hash.store(storage::accounts::some_have_one_hash(db).await?, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Whether there were such accounts when they were looked for last.
+    pub fn some_have_keys_for_one_hash(&self) -> bool {
+        self.one_hash.load(Ordering::Relaxed)
+    }
+
     /// The account with that bare JID, read from the database when it is not at hand. None: there is none.
     pub async fn find(&self, db: &Db, jid: &BareJid) -> Result<Option<Arc<Account>>, storage::Error> {
         let Some(localpart) = jid.node().map(|node| node.as_str()) else { return Ok(None) };
@@ -161,6 +194,8 @@ impl Accounts {
             prefs: RwLock::new(Arc::new(prefs)),
             disabled: AtomicBool::new(row.disabled),
             waiting: AtomicU64::new(UNKNOWN),
+            marked: AtomicU64::new(0),
+            settled: AtomicU64::new(0),
         });
         let mut shard = shard.write();
         if shard.accounts.len() >= shard.sweep_at.max(SHARD_ACCOUNTS_MIN) {
@@ -178,6 +213,23 @@ impl Accounts {
             Some(row) if row.id == account.id => account.disabled.store(row.disabled, Ordering::Relaxed),
             _ => self.forget(localpart),
         }
+        Ok(())
+    }
+
+    /// All that is the account's may have changed behind our back, what is cached of it too.
+    pub async fn reload(&self, db: &Db, localpart: &str) -> Result<(), storage::Error> {
+        let row = storage::accounts::by_localpart(db, localpart).await?;
+        if row.is_some_and(|row| (row.credentials.sha1.iterations == 0) != (row.credentials.sha256.iterations == 0)) {
+            self.one_hash.store(true, Ordering::Relaxed);
+        }
+        self.refresh(db, localpart).await?;
+        let Some(account) = self.shard(localpart).read().accounts.get(localpart).cloned() else { return Ok(()) };
+        let mut roster = account.roster.lock().await;
+        *roster = None;
+        account
+            .set_blocked(blocklist::list(db, account.id).await?.iter().filter_map(|jid| Jid::new(jid).ok()).collect());
+        account.set_prefs(archive_prefs::load(db, account.id).await?.unwrap_or_default());
+        account.mailbox_is_emptied();
         Ok(())
     }
 

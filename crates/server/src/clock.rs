@@ -3,9 +3,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
-use time::format_description::BorrowedFormatItem;
 use time::format_description::well_known::Rfc3339;
-use time::macros::format_description;
 
 /// Where a host takes the time from.
 #[derive(Clone, Copy, Debug, Default)]
@@ -42,12 +40,28 @@ pub fn now_ms() -> i64 {
 
 /// XEP-0082 DateTime in UTC with milliseconds, for example `2026-11-24T02:27:01.250Z`.
 pub fn xmpp_time(ms: i64) -> String {
-    const FORMAT: &[BorrowedFormatItem<'_>] =
-        format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
-        .ok()
-        .and_then(|time| time.format(FORMAT).ok())
-        .unwrap_or_default()
+    let Ok(time) = OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000) else {
+        return String::new();
+    };
+    // Written digit by digit: an archive page has hundreds, and a format description is interpreted each time.
+    let mut text = String::with_capacity("2026-11-24T02:27:01.250Z".len());
+    push_digits(&mut text, u32::try_from(time.year()).unwrap_or(0), 4, '-');
+    push_digits(&mut text, u32::from(u8::from(time.month())), 2, '-');
+    push_digits(&mut text, u32::from(time.day()), 2, 'T');
+    push_digits(&mut text, u32::from(time.hour()), 2, ':');
+    push_digits(&mut text, u32::from(time.minute()), 2, ':');
+    push_digits(&mut text, u32::from(time.second()), 2, '.');
+    push_digits(&mut text, u32::from(time.millisecond()), 3, 'Z');
+    text
+}
+
+/// The last `digits` digits of a number, then what separates it from the next.
+fn push_digits(text: &mut String, number: u32, digits: u32, after: char) {
+    for place in (0..digits).rev() {
+        let digit = number / 10_u32.pow(place) % 10;
+        text.push(char::from_digit(digit, 10).unwrap_or('0'));
+    }
+    text.push(after);
 }
 
 /// Parses an XEP-0082 DateTime; None when it is none.

@@ -5,9 +5,11 @@
 //! ```text
 //! account-changed LOCALPART     ok
 //! account-disabled LOCALPART    ok
+//! account-imported LOCALPART    ok
 //! delete-account LOCALPART      ok
 //! device-revoked ID LOCALPART   ok
 //! devices-revoked LOCALPART     ok
+//! master-key-changed FINGERPRINT ok
 //! addresses                     ok 127.0.0.1:5222 127.0.0.1:5223
 //! anything else                 error REASON
 //! ```
@@ -23,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jid::NodePart;
-use storage::DeviceId;
+use storage::{DeviceId, Fingerprint};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader as AsyncBufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -47,10 +49,14 @@ pub enum Event {
     AccountChanged(NodePart),
     /// It was disabled: its sessions must end.
     AccountDisabled(NodePart),
+    /// All that is its own may have changed: nothing that is cached of it holds, and its sessions must begin anew.
+    AccountImported(NodePart),
     /// It is to be deleted by the server, which tells its contacts.
     DeleteAccount(NodePart),
     /// A device of it, or every one, was revoked: its sessions must end.
     DeviceRevoked(NodePart, Option<DeviceId>),
+    /// Keys are about to be wrapped with this master key: the server must have it.
+    MasterKeyChanged(Fingerprint),
 }
 
 impl Event {
@@ -59,14 +65,19 @@ impl Event {
         match self {
             Self::AccountChanged(localpart) => format!("account-changed {localpart}"),
             Self::AccountDisabled(localpart) => format!("account-disabled {localpart}"),
+            Self::AccountImported(localpart) => format!("account-imported {localpart}"),
             Self::DeleteAccount(localpart) => format!("delete-account {localpart}"),
             Self::DeviceRevoked(localpart, None) => format!("devices-revoked {localpart}"),
+            Self::MasterKeyChanged(fingerprint) => format!("master-key-changed {fingerprint}"),
             Self::DeviceRevoked(localpart, Some(device)) => format!("device-revoked {device} {localpart}"),
         }
     }
 
     fn parse(line: &str) -> Option<Self> {
         let (verb, localpart) = line.split_once(' ')?;
+        if verb == "master-key-changed" {
+            return Fingerprint::parse(localpart).map(Self::MasterKeyChanged);
+        }
         if verb == "device-revoked" {
             let (device, localpart) = localpart.split_once(' ')?;
             let localpart = NodePart::new(localpart).ok()?.into_owned();
@@ -76,6 +87,7 @@ impl Event {
         match verb {
             "account-changed" => Some(Self::AccountChanged(localpart)),
             "account-disabled" => Some(Self::AccountDisabled(localpart)),
+            "account-imported" => Some(Self::AccountImported(localpart)),
             "delete-account" => Some(Self::DeleteAccount(localpart)),
             "devices-revoked" => Some(Self::DeviceRevoked(localpart, None)),
             _ => None,
@@ -272,9 +284,11 @@ mod tests {
         for event in [
             Event::AccountChanged(alice()),
             Event::AccountDisabled(alice()),
+            Event::AccountImported(alice()),
             Event::DeleteAccount(alice()),
             Event::DeviceRevoked(alice(), device),
             Event::DeviceRevoked(alice(), None),
+            Event::MasterKeyChanged(Fingerprint::parse("00000000deadbeef").unwrap()),
         ] {
             assert_eq!(Event::parse(&event.line()), Some(event));
         }
@@ -282,5 +296,6 @@ mod tests {
         assert_eq!(Event::parse("account-changed a@b"), None);
         assert_eq!(Event::parse("device-revoked alice"), None);
         assert_eq!(Event::parse("device-revoked x alice"), None);
+        assert_eq!(Event::parse("master-key-changed alice"), None);
     }
 }

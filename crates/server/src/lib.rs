@@ -13,6 +13,7 @@ pub mod host;
 pub mod limits;
 pub mod log;
 pub mod mailbox;
+pub mod portable;
 pub mod presence;
 pub mod provisioning;
 pub mod roster;

@@ -119,6 +119,7 @@ pub async fn delivered(db: &Db, account: &Account, ids: &[ArchiveId]) {
         // They stay undelivered and will be delivered once more, under the same stanza-id.
         tracing::warn!(%error, "delivered messages could not be marked so");
     }
+    account.mailbox_is_emptied();
 }
 
 /// Deletes what is older than the configured retention, in bounded batches, for as long as the server runs.

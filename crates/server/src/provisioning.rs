@@ -141,6 +141,12 @@ pub fn deleted() -> StreamError {
     StreamError::with_text("not-authorized", "the account was deleted")
 }
 
+/// What the sessions of an account end with that was added to behind their back (RFC 6120 §4.9.3.16): their clients
+/// come back and see it all.
+pub fn imported() -> StreamError {
+    StreamError::with_text("reset", "the account was added to")
+}
+
 /// Ends the sessions of an account, except one.
 pub fn end_sessions(host: &Host, jid: &BareJid, error: &StreamError, except: Option<&Arc<Session>>) {
     let Some(localpart) = jid.node() else { return };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jid::{BareJid, NodePart};
-use storage::{Db, Options};
+use storage::{Db, Options, Reread};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
@@ -13,7 +13,7 @@ use xmpp::error::StreamError;
 
 use crate::c2s::listener::{self, Kind};
 use crate::component;
-use crate::config::{Config, MasterKey, MasterKeyError};
+use crate::config::{Config, MasterKeyError};
 use crate::control::{Control, Event, Request};
 use crate::devices;
 use crate::host::Host;
@@ -71,15 +71,17 @@ pub async fn serve(config: Config) -> Result<(), RunError> {
         direct_tls: bind("c2s.direct_tls_listen", &config.c2s.direct_tls_listen).await?,
         components: bind("components.listen", &config.components.listen).await?,
     };
-    let server_secret = MasterKey::read(&config.keys.master_key_file)?.derive("unknown accounts");
+    let options = database_options(&config)?;
     let tls = Arc::new(Tls::load(&config.tls.cert, &config.tls.key)?);
-    let db = Db::open(&config.storage.url, &config.server.data_dir, &database_options(&config)).await?;
+    let db = Db::open(&config.storage.url, &config.server.data_dir, &options).await?;
     storage::accounts::finish_deletions(&db).await?;
     let control = Control::bind(&config.server.data_dir)?;
     let newest = storage::archive::newest(&db).await?;
+    let server_secret = db.secret("unknown accounts")?;
     let host = Host::new(config, db, Some(tls), server_secret);
     // The clock may have been set back since.
     newest.into_iter().for_each(|id| host.ids.go_past(id));
+    host.accounts.look_for_one_hash(&host.db).await?;
     run(host, listeners, control).await
 }
 
@@ -128,12 +130,15 @@ async fn run(host: Arc<Host>, listeners: Listeners, control: Control) -> Result<
     Ok(())
 }
 
-/// Opening the database with the bounds of `[limits]`.
-pub(crate) fn database_options(config: &Config) -> Options {
+/// Opening the database with the master key and the bounds of `[limits]`.
+pub(crate) fn database_options(config: &Config) -> Result<Options, MasterKeyError> {
     // SQLite counts in pages of 4 KiB, and has no more than 2^32 - 2 of them.
     let pages_max = u32::try_from(config.limits.database_bytes_max / 4096).ok();
     let password = config.storage.password.as_ref().map(|password| storage::Password(password.expose().to_owned()));
-    Options { pages_max, password, ..Options::default() }
+    let source = config.keys.master_key.clone();
+    let master_keys = source.read()?;
+    let reread = Reread::new(move || source.read().map_err(|error| error.to_string()));
+    Ok(Options { pages_max, password, reread: Some(reread), ..Options::new(master_keys) })
 }
 
 /// SIGHUP
@@ -160,7 +165,19 @@ async fn account_changed(host: Arc<Host>, request: Request) {
             refresh(&host, localpart).await;
             provisioning::end_sessions(&host, &jid(localpart), &provisioning::disabled(), None);
         }
+        Event::AccountImported(localpart) => {
+            if let Err(error) = host.accounts.reload(&host.db, localpart.as_str()).await {
+                tracing::warn!(%error, "the account could not be read again");
+            }
+            provisioning::end_sessions(&host, &jid(localpart), &provisioning::imported(), None);
+        }
         Event::DeviceRevoked(localpart, device) => devices::end_sessions(&host, localpart.as_str(), *device),
+        Event::MasterKeyChanged(fingerprint) => {
+            if !host.db.has_master_key(*fingerprint).await {
+                tracing::warn!(%fingerprint, "the new master key is not at hand");
+                return;
+            }
+        }
         Event::DeleteAccount(localpart) => {
             if let Err(error) = provisioning::delete(&host, &jid(localpart), None).await {
                 // Unanswered, the command line says that it was not done.

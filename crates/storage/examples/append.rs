@@ -10,7 +10,8 @@ use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use storage::{
-    AccountId, Db, IdSource, Options, StatsSnapshot,
+    AccountId, Db, IdSource, MasterKeys, Options, StatsSnapshot,
+    accounts::{self, Credentials, ScramKeys},
     archive::{Direction, Entry, append},
 };
 
@@ -18,13 +19,25 @@ use storage::{
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
     let url = std::env::args().nth(1).unwrap_or_else(|| "sqlite:append.db".to_owned());
-    let db = Db::open(&url, dir.path(), &Options::default()).await?;
+    let db = Db::open(&url, dir.path(), &Options::new(MasterKeys::one([1; 32])?)).await?;
+    let mut owners = Vec::new();
+    for number in 0..SESSIONS_MAX * 2 {
+        let created = accounts::create(&db, &format!("user{number}"), &credentials(), 0).await?;
+        owners.push(created.ok_or("the account exists already")?);
+    }
+    let owners = Arc::<[AccountId]>::from(owners);
     let ids = Arc::new(IdSource::seeded(4711));
-    for (sessions, messages) in [(1, 1_000), (16, 500), (64, 400), (256, 200), (1000, 100)] {
+    for (sessions, messages) in [(1, 1_000), (16, 500), (64, 400), (256, 200), (SESSIONS_MAX, 100)] {
         let before = db.stats().snapshot();
         let (started, cpu) = (Instant::now(), processor_secs());
-        let writers: Vec<_> =
-            (0..sessions).map(|session| tokio::spawn(write(db.clone(), Arc::clone(&ids), session, messages))).collect();
+        let writers: Vec<_> = owners
+            .chunks(2)
+            .zip(0..sessions)
+            .map(|(pair, session)| {
+                let pair = pair.iter().copied().zip([Direction::Sent, Direction::Received]).collect();
+                tokio::spawn(write(db.clone(), Arc::clone(&ids), pair, session, messages))
+            })
+            .collect();
         for writer in writers {
             writer.await??;
         }
@@ -35,11 +48,17 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// Each message is stored for its sender and its recipient.
-async fn write(db: Db, ids: Arc<IdSource>, session: i64, messages: i64) -> Result<(), storage::Error> {
+async fn write(
+    db: Db,
+    ids: Arc<IdSource>,
+    pair: Vec<(AccountId, Direction)>,
+    session: i64,
+    messages: i64,
+) -> Result<(), storage::Error> {
     let stanza = Bytes::from(vec![b'x'; 500]);
     for number in 0..messages {
-        let entry = |owner: i64, direction: Direction| Entry {
-            owner: AccountId(owner + 1),
+        let entry = |&(owner, direction): &(AccountId, Direction)| Entry {
+            owner,
             id: ids.next(1_700_000_000_000 + number),
             peer: format!("user{session}@example.org"),
             peer_resource: Some("phone".to_owned()),
@@ -48,9 +67,16 @@ async fn write(db: Db, ids: Arc<IdSource>, session: i64, messages: i64) -> Resul
             archived: true,
             undelivered: direction == Direction::Received,
         };
-        append(&db, vec![entry(session, Direction::Sent), entry(session + 5000, Direction::Received)]).await?;
+        append(&db, pair.iter().map(entry).collect()).await?;
     }
     Ok(())
+}
+
+const SESSIONS_MAX: i64 = 1000;
+
+fn credentials() -> Credentials {
+    let keys = || ScramKeys { salt: Bytes::new(), iterations: 0, stored_key: Bytes::new(), server_key: Bytes::new() };
+    Credentials { sha1: keys(), sha256: keys() }
 }
 
 fn report(sessions: i64, rows: i64, started: Instant, cpu_secs: f64, before: StatsSnapshot, after: StatsSnapshot) {

@@ -5,7 +5,10 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{Db, Error, Row, Statement, Value, devices, limits};
+use crate::{
+    Db, Error, Outcome, Row, Statement, Value, devices, limits,
+    seal::{self, DataKey, Fields, Hash, Opened, Place, Table},
+};
 
 /// An account in this database. An id is never used for a second account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -71,11 +74,12 @@ pub struct Account {
     pub roster_version: i64,
 }
 
+/// Changes nothing, and has [`rotate`](crate::rotate) wait until the account is there to be seen.
+const HOLD_MASTER: &str = "UPDATE deployment_keys SET master = ? WHERE id = 1 AND master = ?";
+/// Nothing is inserted while another master key wraps new keys.
 const INSERT: &str = "\
-INSERT INTO accounts (localpart, created_at_ms, roster_version,
-    sha1_salt, sha1_iterations, sha1_stored_key, sha1_server_key,
-    sha256_salt, sha256_iterations, sha256_stored_key, sha256_server_key)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+INSERT INTO accounts (localpart_hash, localpart, wrapped_key, credentials, one_hash, created_at_ms, roster_version)
+SELECT ?, ?, ?, ?, ?, ?, ? FROM deployment_keys WHERE id = 1 AND master = ?";
 
 /// Creates an account and returns its id, or `None` if the localpart is taken.
 /// `localpart` must be normalised.
@@ -85,27 +89,62 @@ pub async fn create(
     credentials: &Credentials,
     now_ms: i64,
 ) -> Result<Option<AccountId>, Error> {
-    // A roster's versions start at the time, so that an account created again
-    // under the name never repeats a version that a client still remembers.
-    let mut params: Vec<Value> = vec![localpart.into(), now_ms.into(), now_ms.into()];
-    push_keys(&mut params, credentials);
-    let batch = vec![
-        Statement::new(INSERT, params),
-        Statement::new("SELECT id FROM accounts WHERE localpart = ?", [localpart.into()]),
-    ];
-    match db.write(batch).await {
-        Ok(mut outcomes) => outcomes.pop().and_then(|outcome| outcome.into_row()).map(read_id).transpose(),
-        Err(error) if error.is_conflict() => Ok(None),
-        Err(error) => Err(error),
+    match insert(db, localpart, credentials, now_ms).await {
+        // Somebody has rotated the master key.
+        Err(Error::MasterKey { .. }) => {
+            db.keys().reread().await;
+            insert(db, localpart, credentials, now_ms).await
+        }
+        done => done,
     }
 }
+
+async fn insert(db: &Db, localpart: &str, credentials: &Credentials, now_ms: i64) -> Result<Option<AccountId>, Error> {
+    let hash = db.keys().localpart(localpart);
+    let new = db.keys().create(hash)?;
+    // A roster's versions start at the time, so that an account created again
+    // under the name never repeats a version that a client still remembers.
+    let hold = [new.master.into(), new.master.into()];
+    let params: [Value; 8] = [
+        hash.into(),
+        seal_localpart(db.keys().deployment(), hash, localpart)?,
+        new.wrapped.into(),
+        seal_credentials(&new.key, hash, credentials)?,
+        one_hash(credentials),
+        now_ms.into(),
+        now_ms.into(),
+        new.master.into(),
+    ];
+    let batch = vec![
+        Statement::new(HOLD_MASTER, hold),
+        Statement::new(INSERT, params),
+        Statement::new(ID, [hash.into()]),
+        Statement::new(MASTER, []),
+    ];
+    let outcomes = match db.write(batch).await {
+        Err(error) if error.is_conflict() => return Ok(None),
+        outcomes => outcomes?,
+    };
+    let [_held, inserted, id, master] = <[Outcome; 4]>::try_from(outcomes).unwrap_or_default();
+    if inserted.rows_affected == 0 {
+        if id.into_row().is_some() {
+            return Ok(None);
+        }
+        let master = master.into_row().map(|mut row| row.blob()).transpose()?.unwrap_or_default();
+        return Err(seal::unknown(&master));
+    }
+    let Some(id) = id.into_row().map(read_id).transpose()? else { return Ok(None) };
+    db.keys().remember(id, new.key);
+    Ok(Some(id))
+}
+
+const ID: &str = "SELECT id FROM accounts WHERE localpart_hash = ?";
+const MASTER: &str = "SELECT master FROM deployment_keys WHERE id = 1";
 
 macro_rules! select_accounts {
     ($rest:literal) => {
         concat!(
-            "SELECT id, localpart,
-             sha1_salt, sha1_iterations, sha1_stored_key, sha1_server_key,
-             sha256_salt, sha256_iterations, sha256_stored_key, sha256_server_key,
+            "SELECT id, localpart_hash, localpart, wrapped_key, credentials,
              created_at_ms, disabled, last_seen_ms, last_status, roster_version
              FROM accounts ",
             $rest
@@ -115,66 +154,81 @@ macro_rules! select_accounts {
 
 /// The account with this normalised localpart.
 pub async fn by_localpart(db: &Db, localpart: &str) -> Result<Option<Account>, Error> {
-    let statement = Statement::new(select_accounts!("WHERE localpart = ?"), [localpart.into()]);
-    db.query_one(statement).await?.map(read).transpose()
+    let hash = db.keys().localpart(localpart);
+    let statement = Statement::new(select_accounts!("WHERE localpart_hash = ?"), [hash.into()]);
+    match db.query_one(statement).await? {
+        Some(row) => read(db, row).await.map(Some),
+        None => Ok(None),
+    }
 }
 
-/// Up to `limit` accounts in the order of their localparts, those after `after`.
-pub async fn list(db: &Db, after: Option<&str>, limit: u32) -> Result<Vec<Account>, Error> {
-    let sql = select_accounts!("WHERE localpart > ? ORDER BY localpart LIMIT ?");
-    let rows = db.query(Statement::new(sql, [after.unwrap_or("").into(), limit.into()])).await?;
-    rows.into_iter().map(read).collect()
+/// Up to `limit` accounts in the order in which they were created, those after
+/// `after`. Their names are sealed, so nobody can sort by them.
+pub async fn list(db: &Db, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, Error> {
+    let sql = select_accounts!("WHERE id > ? AND localpart_hash IS NOT NULL ORDER BY id LIMIT ?");
+    let rows = db.query(Statement::new(sql, [after.unwrap_or(AccountId(0)).into(), limit.into()])).await?;
+    let mut accounts = Vec::with_capacity(rows.len());
+    for row in rows {
+        accounts.push(read(db, row).await?);
+    }
+    Ok(accounts)
 }
 
 /// How many accounts there are, disabled ones included.
 pub async fn count(db: &Db) -> Result<u64, Error> {
-    let statement = Statement::new("SELECT COUNT(*) FROM accounts WHERE localpart IS NOT NULL", []);
+    let statement = Statement::new("SELECT COUNT(*) FROM accounts WHERE localpart_hash IS NOT NULL", []);
     db.query_one(statement).await?.map_or(Ok(0), |mut row| row.count())
 }
 
 /// Replaces the keys, and with them ends what the old ones allowed: the tokens of
 /// its [`devices`]. False if there is no such account.
 pub async fn set_credentials(db: &Db, id: AccountId, credentials: &Credentials) -> Result<bool, Error> {
-    let sql = "\
-UPDATE accounts SET
-    sha1_salt = ?, sha1_iterations = ?, sha1_stored_key = ?, sha1_server_key = ?,
-    sha256_salt = ?, sha256_iterations = ?, sha256_stored_key = ?, sha256_server_key = ?
-WHERE id = ? AND localpart IS NOT NULL";
-    let mut params = Vec::new();
-    push_keys(&mut params, credentials);
-    params.push(id.into());
-    let mut batch = vec![Statement::new(sql, params)];
+    let hash = "SELECT localpart_hash FROM accounts WHERE id = ? AND localpart_hash IS NOT NULL";
+    let (key, row) = (db.key(id).await?, db.query_one(Statement::new(hash, [id.into()])).await?);
+    let (Some(key), Some(mut row)) = (key, row) else { return Ok(false) };
+    let sealed = seal_credentials(&key, Hash::read(&mut row)?, credentials)?;
+    let sql = "UPDATE accounts SET credentials = ?, one_hash = ? WHERE id = ? AND localpart_hash IS NOT NULL";
+    let mut batch = vec![Statement::new(sql, [sealed, one_hash(credentials), id.into()])];
     batch.extend(devices::password_changed(id));
     Ok(db.write(batch).await?.first().is_some_and(|outcome| outcome.rows_affected > 0))
 }
 
+/// Whether there are accounts that came from another server with keys for one hash alone: their users can log in with
+/// that one only.
+pub async fn some_have_one_hash(db: &Db) -> Result<bool, Error> {
+    let sql = "SELECT 1 FROM accounts WHERE one_hash = 1 LIMIT 1";
+    Ok(db.query_one(Statement::new(sql, [])).await?.is_some())
+}
+
 /// Keeps an account from logging in, or lets it again; false if there is none.
 pub async fn set_disabled(db: &Db, id: AccountId, disabled: bool) -> Result<bool, Error> {
-    let sql = "UPDATE accounts SET disabled = ? WHERE id = ? AND localpart IS NOT NULL";
+    let sql = "UPDATE accounts SET disabled = ? WHERE id = ? AND localpart_hash IS NOT NULL";
     Ok(db.execute(Statement::new(sql, [disabled.into(), id.into()])).await?.rows_affected > 0)
 }
 
 /// Notes the end of the account's last session, without waiting for the commit.
 pub async fn touch_last_seen(db: &Db, id: AccountId, last_seen: LastSeen) -> Result<(), Error> {
-    let sql = "UPDATE accounts SET last_seen_ms = ?, last_status = ? WHERE id = ? AND localpart IS NOT NULL";
-    let params = [last_seen.at_ms.into(), last_seen.status.into(), id.into()];
+    let sql = "UPDATE accounts SET last_seen_ms = ?, last_status = ? WHERE id = ? AND localpart_hash IS NOT NULL";
+    let Some(key) = db.key(id).await? else { return Ok(()) };
+    let status = last_seen.status.as_deref().map(|status| seal_status(&key, id, status)).transpose()?;
+    let params = [last_seen.at_ms.into(), status.into(), id.into()];
     db.submit(vec![Statement::new(sql, params)]).await
 }
 
 /// Deletes an account and all it owns; false if there is none. Its sessions must
 /// have ended.
 ///
-/// First its keys and name go, durably; then its rows, in bounded steps. What an
-/// interruption leaves, [`finish_deletions`] removes.
+/// First its keys and name go, durably: what it owns cannot be opened from then
+/// on. Then its rows go, in bounded steps. What an interruption leaves,
+/// [`finish_deletions`] removes.
 pub async fn delete(db: &Db, id: AccountId) -> Result<bool, Error> {
     let sql = "\
-UPDATE accounts SET localpart = NULL, disabled = 1, last_status = NULL,
-    sha1_salt = ?, sha1_iterations = 0, sha1_stored_key = ?, sha1_server_key = ?,
-    sha256_salt = ?, sha256_iterations = 0, sha256_stored_key = ?, sha256_server_key = ?
-WHERE id = ? AND localpart IS NOT NULL";
-    let mut params = vec![Value::Blob(Bytes::new()); 6];
-    params.push(id.into());
-    if db.execute(Statement::new(sql, params)).await?.rows_affected == 0 {
+UPDATE accounts SET localpart_hash = NULL, localpart = NULL, wrapped_key = NULL, credentials = NULL,
+    one_hash = NULL, last_status = NULL, disabled = 1
+WHERE id = ? AND localpart_hash IS NOT NULL";
+    let gone = db.execute(Statement::new(sql, [id.into()])).await;
+    db.keys().forget(id);
+    if gone?.rows_affected == 0 {
         return Ok(false);
     }
     remove_rows(db, id).await?;
@@ -184,7 +238,7 @@ WHERE id = ? AND localpart IS NOT NULL";
 /// Completes deletions that were interrupted, and returns how many. Run it at
 /// each start; nobody has to wait for it.
 pub async fn finish_deletions(db: &Db) -> Result<u64, Error> {
-    let sql = "SELECT id FROM accounts WHERE localpart IS NULL ORDER BY id LIMIT 1";
+    let sql = "SELECT id FROM accounts WHERE localpart_hash IS NULL ORDER BY id LIMIT 1";
     let mut finished = 0;
     while let Some(row) = db.query_one(Statement::new(sql, [])).await? {
         remove_rows(db, read_id(row)?).await?;
@@ -225,7 +279,7 @@ const REMAINDERS: [&str; 9] = [
     "DELETE FROM vcards WHERE owner = ?",
     "DELETE FROM devices WHERE owner = ?",
     "DELETE FROM device_tokens WHERE owner = ?",
-    "DELETE FROM accounts WHERE id = ? AND localpart IS NULL",
+    "DELETE FROM accounts WHERE id = ? AND localpart_hash IS NULL",
 ];
 
 async fn remove_rows(db: &Db, id: AccountId) -> Result<(), Error> {
@@ -244,41 +298,77 @@ async fn remove_rows(db: &Db, id: AccountId) -> Result<(), Error> {
     Ok(())
 }
 
-fn push_keys(params: &mut Vec<Value>, credentials: &Credentials) {
-    for keys in [&credentials.sha1, &credentials.sha256] {
-        params.extend([
-            keys.salt.clone().into(),
-            keys.iterations.into(),
-            keys.stored_key.clone().into(),
-            keys.server_key.clone().into(),
-        ]);
-    }
+/// The column `one_hash`.
+fn one_hash(credentials: &Credentials) -> Value {
+    let is_missing = |keys: &ScramKeys| keys.iterations == 0;
+    if is_missing(&credentials.sha1) == is_missing(&credentials.sha256) { Value::Null } else { Value::Int(1) }
 }
 
 fn read_id(mut row: Row) -> Result<AccountId, Error> {
     row.int().map(AccountId)
 }
 
-fn read(mut row: Row) -> Result<Account, Error> {
+async fn read(db: &Db, mut row: Row) -> Result<Account, Error> {
+    let (id, hash, localpart, wrapped) = (AccountId(row.int()?), Hash::read(&mut row)?, row.blob()?, row.blob()?);
+    let key = db.keys().unwrap(id, &hash.0, &wrapped).await?;
+    let localpart = db.keys().deployment().open(localpart_place(hash), localpart)?.text()?;
+    let credentials = key.open(credentials_place(hash), row.blob()?)?;
     Ok(Account {
-        id: AccountId(row.int()?),
-        localpart: row.text()?,
-        credentials: Credentials { sha1: read_keys(&mut row)?, sha256: read_keys(&mut row)? },
+        id,
+        localpart,
+        credentials: read_credentials(credentials)?,
         created_at_ms: row.int()?,
         disabled: row.bool()?,
-        last_seen: match (row.opt_int()?, row.opt_text()?) {
-            (Some(at_ms), status) => Some(LastSeen { at_ms, status }),
+        last_seen: match (row.opt_int()?, row.opt_blob()?) {
+            (Some(at_ms), status) => {
+                let status = status.map(|sealed| key.open(status_place(id), sealed)?.text()).transpose()?;
+                Some(LastSeen { at_ms, status })
+            }
             (None, _) => None,
         },
         roster_version: row.int()?,
     })
 }
 
-fn read_keys(row: &mut Row) -> Result<ScramKeys, Error> {
+pub(crate) fn seal_localpart(deployment: &DataKey, hash: Hash, localpart: &str) -> Result<Value, Error> {
+    deployment.seal(localpart_place(hash), Fields::new(localpart.len()).text(localpart))
+}
+
+pub(crate) fn seal_credentials(key: &DataKey, hash: Hash, credentials: &Credentials) -> Result<Value, Error> {
+    let fields = [&credentials.sha1, &credentials.sha256].into_iter().fold(Fields::new(160), |fields, keys| {
+        let fields = fields.bytes(&keys.salt).bytes(&keys.iterations.to_be_bytes());
+        fields.bytes(&keys.stored_key).bytes(&keys.server_key)
+    });
+    key.seal(credentials_place(hash), fields)
+}
+
+pub(crate) fn seal_status(key: &DataKey, id: AccountId, status: &str) -> Result<Value, Error> {
+    key.seal(status_place(id), Fields::new(status.len()).text(status))
+}
+
+fn localpart_place(hash: Hash) -> Place {
+    Place::unnumbered(Table::Localpart, hash)
+}
+
+fn credentials_place(hash: Hash) -> Place {
+    Place::unnumbered(Table::Credentials, hash)
+}
+
+fn status_place(id: AccountId) -> Place {
+    Place::only(Table::LastStatus, id)
+}
+
+fn read_credentials(mut opened: Opened) -> Result<Credentials, Error> {
+    Ok(Credentials { sha1: read_keys(&mut opened)?, sha256: read_keys(&mut opened)? })
+}
+
+fn read_keys(opened: &mut Opened) -> Result<ScramKeys, Error> {
+    let (salt, iterations) = (opened.bytes()?, opened.bytes()?);
+    let iterations = iterations.as_ref().try_into().map_err(|_| Error::Corrupt("iterations out of range".into()))?;
     Ok(ScramKeys {
-        salt: row.blob()?,
-        iterations: u32::try_from(row.int()?).map_err(|_| Error::Corrupt("iterations out of range".into()))?,
-        stored_key: row.blob()?,
-        server_key: row.blob()?,
+        salt,
+        iterations: u32::from_be_bytes(iterations),
+        stored_key: opened.bytes()?,
+        server_key: opened.bytes()?,
     })
 }

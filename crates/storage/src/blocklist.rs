@@ -1,23 +1,47 @@
 //! Whom an account does not want to hear from (XEP-0191). JIDs are normalised,
 //! and may be full, bare, a domain, or a domain with a resource.
 
-use crate::{AccountId, Db, Error, Statement};
+use crate::{
+    AccountId, Db, Error, Statement, Value,
+    seal::{DataKey, Fields, Hash, Place, Table},
+};
 
 /// The blocked JIDs, sorted.
 pub async fn list(db: &Db, owner: AccountId) -> Result<Vec<String>, Error> {
-    let sql = "SELECT jid FROM blocklist WHERE owner = ? ORDER BY jid";
+    let sql = "SELECT jid_hash, sealed FROM blocklist WHERE owner = ?";
+    let Some(key) = db.key(owner).await? else { return Ok(Vec::new()) };
     let rows = db.query(Statement::new(sql, [owner.into()])).await?;
-    rows.into_iter().map(|mut row| row.text()).collect()
+    let jids = rows.into_iter().map(|mut row| {
+        let hash = Hash::read(&mut row)?;
+        key.open(place(owner, hash), row.blob()?)?.text()
+    });
+    let mut jids = jids.collect::<Result<Vec<_>, _>>()?;
+    jids.sort_unstable();
+    Ok(jids)
 }
 
 /// Blocks JIDs, all or none; those that are blocked stay so.
 pub async fn add(db: &Db, owner: AccountId, jids: &[String]) -> Result<(), Error> {
-    each(db, owner, jids, "INSERT INTO blocklist (owner, jid) VALUES (?, ?) ON CONFLICT DO NOTHING").await
+    let sql = "INSERT INTO blocklist (owner, jid_hash, sealed) VALUES (?, ?, ?) ON CONFLICT DO NOTHING";
+    if jids.is_empty() {
+        return Ok(());
+    }
+    let key = db.expect_key(owner).await?;
+    let batch = jids.iter().map(|jid| Ok(Statement::new(sql, columns(&key, owner, jid)?)));
+    db.write(batch.collect::<Result<_, Error>>()?).await?;
+    Ok(())
 }
 
 /// Unblocks JIDs, all or none; those that are not blocked are ignored.
 pub async fn remove(db: &Db, owner: AccountId, jids: &[String]) -> Result<(), Error> {
-    each(db, owner, jids, "DELETE FROM blocklist WHERE owner = ? AND jid = ?").await
+    let sql = "DELETE FROM blocklist WHERE owner = ? AND jid_hash = ?";
+    if jids.is_empty() {
+        return Ok(());
+    }
+    let Some(key) = db.key(owner).await? else { return Ok(()) };
+    let batch = jids.iter().map(|jid| Statement::new(sql, [owner.into(), key.jid(jid).into()]));
+    db.write(batch.collect()).await?;
+    Ok(())
 }
 
 /// Unblocks everybody.
@@ -26,11 +50,12 @@ pub async fn clear(db: &Db, owner: AccountId) -> Result<(), Error> {
     Ok(())
 }
 
-async fn each(db: &Db, owner: AccountId, jids: &[String], sql: &'static str) -> Result<(), Error> {
-    if jids.is_empty() {
-        return Ok(());
-    }
-    let batch = jids.iter().map(|jid| Statement::new(sql, [owner.into(), jid.as_str().into()]));
-    db.write(batch.collect()).await?;
-    Ok(())
+/// The columns owner, jid_hash, sealed.
+pub(crate) fn columns(key: &DataKey, owner: AccountId, jid: &str) -> Result<[Value; 3], Error> {
+    let hash = key.jid(jid);
+    Ok([owner.into(), hash.into(), key.seal(place(owner, hash), Fields::new(jid.len()).text(jid))?])
+}
+
+fn place(owner: AccountId, hash: Hash) -> Place {
+    Place::hashed(Table::Blocklist, owner, hash)
 }

@@ -8,7 +8,10 @@ use std::fmt;
 
 use bytes::Bytes;
 
-use crate::{AccountId, Db, Error, Row, Statement, Value};
+use crate::{
+    AccountId, Db, Error, Row, Statement, Value,
+    seal::{DataKey, Fields, Place, Table},
+};
 
 /// A device of an account; made from a keyed hash, so it says nothing of what the client calls itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -78,21 +81,22 @@ impl fmt::Debug for Token {
 }
 
 const SEEN: &str = "\
-INSERT INTO devices (owner, id, software, name, by_password, first_seen_ms, last_seen_ms)
-VALUES (?, ?, ?, ?, 1, ?, ?)
-ON CONFLICT (owner, id) DO UPDATE SET software = excluded.software, name = excluded.name,
+INSERT INTO devices (owner, id, sealed, by_password, first_seen_ms, last_seen_ms)
+VALUES (?, ?, ?, 1, ?, ?)
+ON CONFLICT (owner, id) DO UPDATE SET sealed = excluded.sealed,
     by_password = excluded.by_password, last_seen_ms = excluded.last_seen_ms";
 
-/// Notes that a device logged in with the password. Beyond `devices_max` the device unseen for longest is forgotten.
+/// Notes that a device logged in with the password, and the names of its software and itself. Beyond `devices_max` the device unseen for longest is forgotten.
 pub async fn seen(
     db: &Db,
     owner: AccountId,
     id: DeviceId,
-    (software, name): (Option<&str>, Option<&str>),
+    names: (Option<&str>, Option<&str>),
     now_ms: i64,
     devices_max: usize,
 ) -> Result<(), Error> {
-    let params = [owner.into(), id.into(), software.into(), name.into(), now_ms.into(), now_ms.into()];
+    let sealed = db.expect_key(owner).await?.seal(place(owner, id), fields(names))?;
+    let params = [owner.into(), id.into(), sealed, now_ms.into(), now_ms.into()];
     db.execute(Statement::new(SEEN, params)).await?;
     let oldest = "SELECT id FROM devices WHERE owner = ? ORDER BY last_seen_ms DESC, id LIMIT ? OFFSET ?";
     let devices_max = i64::try_from(devices_max).unwrap_or(i64::MAX);
@@ -109,11 +113,12 @@ const SURPLUS_STEP: u32 = 16;
 /// The devices, the one seen last first.
 pub async fn list(db: &Db, owner: AccountId, now_ms: i64) -> Result<Vec<Device>, Error> {
     let sql = "\
-SELECT d.id, d.software, d.name, d.by_password, d.first_seen_ms, d.last_seen_ms,
+SELECT d.id, d.sealed, d.by_password, d.first_seen_ms, d.last_seen_ms,
     (SELECT COUNT(*) FROM device_tokens t WHERE t.owner = d.owner AND t.device = d.id AND t.expires_at_ms > ?)
 FROM devices d WHERE d.owner = ? ORDER BY d.last_seen_ms DESC, d.id";
+    let Some(key) = db.key(owner).await? else { return Ok(Vec::new()) };
     let rows = db.query(Statement::new(sql, [now_ms.into(), owner.into()])).await?;
-    rows.into_iter().map(read).collect()
+    rows.into_iter().map(|row| read(&key, owner, row)).collect()
 }
 
 /// Forgets a device and its tokens; whether there was one.
@@ -208,15 +213,25 @@ pub(crate) fn password_changed(owner: AccountId) -> [Statement; 2] {
     ]
 }
 
-fn read_id(row: &mut Row) -> Result<DeviceId, Error> {
+pub(crate) fn read_id(row: &mut Row) -> Result<DeviceId, Error> {
     row.int().map(|number| DeviceId(number.cast_unsigned()))
 }
 
-fn read(mut row: Row) -> Result<Device, Error> {
+pub(crate) fn place(owner: AccountId, id: DeviceId) -> Place {
+    Place::numbered(Table::Devices, owner, id.0.cast_signed())
+}
+
+pub(crate) fn fields((software, name): (Option<&str>, Option<&str>)) -> Fields {
+    Fields::new(64).opt_text(software).opt_text(name)
+}
+
+fn read(key: &DataKey, owner: AccountId, mut row: Row) -> Result<Device, Error> {
+    let id = read_id(&mut row)?;
+    let mut opened = key.open(place(owner, id), row.blob()?)?;
     Ok(Device {
-        id: read_id(&mut row)?,
-        software: row.opt_text()?,
-        name: row.opt_text()?,
+        id,
+        software: opened.opt_text()?,
+        name: opened.opt_text()?,
         by_password: row.bool()?,
         first_seen_ms: row.int()?,
         last_seen_ms: row.int()?,

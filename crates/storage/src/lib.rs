@@ -2,7 +2,8 @@
 //!
 //! [`Db`] runs SQL and nothing else; an aggregate is a file of statements and
 //! free functions that take `&Db`. What differs between databases is listed in
-//! [`dialect`], what has a bound in [`limits`].
+//! [`dialect`], what has a bound in [`limits`]. What is private is sealed before it
+//! goes down there (`seal`).
 
 pub mod accounts;
 pub mod archive;
@@ -14,8 +15,10 @@ pub mod dialect;
 mod ids;
 pub mod limits;
 pub mod migrations;
+pub mod owned;
 pub mod private_xml;
 pub mod roster;
+mod seal;
 mod stanza_error;
 mod text_list;
 pub mod undelivered;
@@ -28,3 +31,4 @@ pub use db::{
 };
 pub use devices::DeviceId;
 pub use ids::{ArchiveId, IdSource, ParseArchiveIdError};
+pub use seal::{Fingerprint, MasterKeyRefused, MasterKeys, Reread, Rotated, rotate};

@@ -22,6 +22,19 @@ pub const READ_QUEUE_QUERIES_MAX: usize = 4096;
 /// Reader threads, each with a connection of its own.
 pub const READERS: usize = 4;
 
+/// Queries that may run at a time on the threads of those who ask.
+pub const SPOTS: usize = 2;
+
+/// Thousands of SQLite's steps that such a query may take: about a millisecond, and a page of
+/// [`PAGE_MESSAGES_MAX`] messages three times over.
+pub const SPOT_READ_STRIDES_MAX: u32 = 20;
+
+/// After two in a row that took longer there is none for [`SPOT_READ_PAUSE_TIMES`] times as long.
+pub const SPOT_READ_MAX: Duration = Duration::from_millis(1);
+
+/// So a disk that is slow all the time holds up other tasks for about a tenth of it.
+pub const SPOT_READ_PAUSE_TIMES: u32 = 20;
+
 /// Statements that stay prepared on each connection.
 pub const PREPARED_STATEMENTS_MAX: usize = 128;
 
@@ -45,6 +58,15 @@ pub const QUERY_IDS_MAX: usize = 256;
 
 /// Changes of a roster that are kept as differences (RFC 6121 §2.6).
 pub const ROSTER_CHANGES_KEPT: i64 = 256;
+
+/// Accounts whose prepared keys stay in memory, about 1.5 KB each. More than these cost a query when they are next used.
+pub const ACCOUNT_KEYS_MAX: usize = 16_384;
+
+/// Keys that are wrapped again in one step.
+pub const ROTATE_STEP_ACCOUNTS: u32 = 500;
+
+/// Milliseconds between two notes of how far the ids of messages have come.
+pub const ARCHIVE_MARK_MS: i64 = 1_000;
 
 /// Connections to a database server that read; one more writes.
 pub const REMOTE_READERS: usize = 8;

@@ -5,8 +5,7 @@ use crate::{AccountId, ArchiveId, Db, Error, Statement, archive::Stored, limits}
 
 /// A pointer finds its message in one of the two tables.
 pub(crate) const PAGE: &str = "\
-SELECT u.id, COALESCE(a.peer, t.peer), COALESCE(a.peer_resource, t.peer_resource),
-    COALESCE(a.direction, t.direction), COALESCE(a.stanza, t.stanza)
+SELECT u.id, COALESCE(a.direction, t.direction), COALESCE(a.sealed, t.sealed)
 FROM undelivered u
 LEFT JOIN archive a ON a.owner = u.owner AND a.id = u.id
 LEFT JOIN transient t ON t.owner = u.owner AND t.id = u.id
@@ -22,8 +21,9 @@ pub(crate) const COUNT: &str = "SELECT COUNT(*) FROM undelivered WHERE owner = ?
 pub async fn page(db: &Db, owner: AccountId, after: Option<ArchiveId>, limit: u32) -> Result<Vec<Stored>, Error> {
     let after = after.unwrap_or(ArchiveId::MIN);
     let limit = limit.min(limits::PAGE_MESSAGES_MAX);
+    let Some(key) = db.key(owner).await? else { return Ok(Vec::new()) };
     let rows = db.query(Statement::new(PAGE, [owner.into(), after.into(), limit.into()])).await?;
-    rows.into_iter().map(Stored::read).collect()
+    rows.into_iter().map(|row| Stored::read(&key, owner, row)).collect()
 }
 
 /// How many messages are undelivered.
@@ -52,4 +52,13 @@ fn delete(owner: AccountId, id: ArchiveId) -> [Statement; 2] {
         Statement::new("DELETE FROM undelivered WHERE owner = ? AND id = ?", [owner.into(), id.into()]),
         Statement::new("DELETE FROM transient WHERE owner = ? AND id = ?", [owner.into(), id.into()]),
     ]
+}
+
+/// Notes that these messages, which the mailbox has, are still to be delivered: for mailboxes that move here.
+pub async fn add(db: &Db, owner: AccountId, ids: &[ArchiveId]) -> Result<(), Error> {
+    const ADD: &str = "INSERT INTO undelivered (owner, id) VALUES (?, ?) ON CONFLICT DO NOTHING";
+    if ids.is_empty() {
+        return Ok(());
+    }
+    db.write(ids.iter().map(|id| Statement::new(ADD, [owner.into(), (*id).into()])).collect()).await.map(drop)
 }

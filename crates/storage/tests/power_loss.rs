@@ -9,7 +9,7 @@ use std::{fs, ops::Range, path::Path};
 use bytes::Bytes;
 use proptest::prelude::*;
 use storage::{
-    AccountId, ArchiveId, Db, Options, Statement,
+    AccountId, ArchiveId, Db, MasterKeys, Options, Statement,
     accounts::{self, Credentials, ScramKeys},
     archive::{self, Direction, Entry},
 };
@@ -39,7 +39,7 @@ struct History {
 }
 
 async fn open(dir: &Path) -> Db {
-    Db::open(URL, dir, &Options { readers: 1, ..Options::default() }).await.unwrap()
+    Db::open(URL, dir, &Options { readers: 1, ..Options::new(MasterKeys::one([1; 32]).unwrap()) }).await.unwrap()
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {

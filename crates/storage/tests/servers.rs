@@ -13,7 +13,7 @@ use std::{
 };
 
 use services::{Database, DatabaseServer, Kind};
-use storage::{Db, Error, Options, Password, Statement};
+use storage::{Db, Error, MasterKeys, Options, Password, Statement};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -48,8 +48,12 @@ fn database(kind: Kind) -> Database {
     kind.shared().unwrap().database().unwrap()
 }
 
+fn options() -> Options {
+    Options::new(MasterKeys::one([1; 32]).unwrap())
+}
+
 async fn open(url: &str) -> Result<Db, Error> {
-    Db::open(url, Path::new("/"), &Options::default()).await
+    Db::open(url, Path::new("/"), &options()).await
 }
 
 async fn refusal(url: &str) -> String {
@@ -91,7 +95,7 @@ async fn what_cannot_be_reached_says_why_in_one_line(kind: Kind) {
 async fn a_password_can_come_from_elsewhere(kind: Kind) {
     let url = database(kind).url_as("whimbrel", "wrong-one", "127.0.0.1");
     let password = Some(Password("open-sesame".into()));
-    let db = Db::open(&url, Path::new("/"), &Options { password, ..Options::default() }).await.unwrap();
+    let db = Db::open(&url, Path::new("/"), &Options { password, ..options() }).await.unwrap();
     db.close().await;
 }
 

@@ -8,16 +8,20 @@ use std::{
 };
 
 use bytes::Bytes;
-use storage::{Db, Error, Options, Statement};
+use storage::{Db, Error, MasterKeys, Options, Statement};
 
 const URL: &str = "sqlite:whimbrel.db";
 
+fn options() -> Options {
+    Options::new(MasterKeys::one([1; 32]).unwrap())
+}
+
 async fn open(dir: &Path) -> Db {
-    Db::open(URL, dir, &Options::default()).await.unwrap()
+    Db::open(URL, dir, &options()).await.unwrap()
 }
 
 async fn refusal(url: &str, dir: &Path) -> String {
-    Db::open(url, dir, &Options::default()).await.err().unwrap().to_string()
+    Db::open(url, dir, &options()).await.err().unwrap().to_string()
 }
 
 async fn count(db: &Db) -> i64 {
@@ -64,7 +68,7 @@ async fn nobody_else_can_read_the_file() {
 #[tokio::test]
 async fn a_full_disk_refuses_writes_until_there_is_room_again() {
     let dir = tempfile::tempdir().unwrap();
-    let db = Db::open(URL, dir.path(), &Options { pages_max: Some(100), ..Options::default() }).await.unwrap();
+    let db = Db::open(URL, dir.path(), &Options { pages_max: Some(100), ..options() }).await.unwrap();
     db.execute(Statement::new("CREATE TABLE things (bytes BLOB NOT NULL) STRICT", [])).await.unwrap();
     let thing = || Statement::new("INSERT INTO things (bytes) VALUES (?)", [Bytes::from(vec![0; 10_000]).into()]);
     let mut stored = 0;

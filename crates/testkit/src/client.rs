@@ -109,9 +109,12 @@ impl Client {
 
     /// Opens (or, after SASL, reopens) the stream and reads the features.
     pub(crate) async fn open_stream(&mut self) -> Result<()> {
+        let Login { domain, localpart, .. } = &self.login;
+        // RFC 6120 §4.7.1: who it is, once nobody else can hear.
+        let from = if self.wire.is_encrypted() { format!("from='{localpart}@{domain}' ") } else { String::new() };
         let header = format!(
-            "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='{STREAMS}' to='{}' version='1.0'>",
-            self.login.domain
+            "<?xml version='1.0'?><stream:stream xmlns='jabber:client' xmlns:stream='{STREAMS}' {from}to='{domain}' \
+             version='1.0'>"
         );
         self.wire.send(&header).await?;
         self.stream_opened().await

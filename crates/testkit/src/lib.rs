@@ -11,6 +11,7 @@ mod folder;
 mod friends;
 mod login;
 mod pattern;
+pub mod peers;
 mod people;
 pub mod raw;
 pub mod sasl2;

@@ -68,6 +68,10 @@ fn parser() -> RawParser {
 }
 
 impl Wire {
+    pub(crate) fn is_encrypted(&self) -> bool {
+        matches!(self.transport, Transport::Tls(_))
+    }
+
     pub(crate) fn new(transport: Transport) -> Self {
         Self { transport, parser: parser(), tree: TreeBuilder::new(), unread: BytesMut::new(), flights: 0, heard: true }
     }

@@ -31,6 +31,8 @@ pub const XMLNS: &str = "http://www.w3.org/2000/xmlns/";
 pub const DATA_FORMS: &str = "jabber:x:data";
 /// XEP-0012 last activity.
 pub const LAST_ACTIVITY: &str = "jabber:iq:last";
+/// XEP-0016 privacy lists, which are not spoken, only read from and written to exports (XEP-0227).
+pub const PRIVACY: &str = "jabber:iq:privacy";
 /// XEP-0030 service discovery: identity and features.
 pub const DISCO_INFO: &str = "http://jabber.org/protocol/disco#info";
 /// XEP-0030 service discovery: items.
@@ -79,6 +81,16 @@ pub const PING: &str = "urn:xmpp:ping";
 pub const TIME: &str = "urn:xmpp:time";
 /// XEP-0203 delayed delivery.
 pub const DELAY: &str = "urn:xmpp:delay";
+/// XEP-0227 portable accounts.
+pub const PORTABLE: &str = "urn:xmpp:pie:0";
+/// XEP-0227 what verifies a password, in an exported account.
+pub const PORTABLE_SCRAM: &str = "urn:xmpp:pie:0#scram";
+/// XEP-0227 the message archive of an exported account.
+pub const PORTABLE_ARCHIVE: &str = "urn:xmpp:pie:0#mam";
+/// What XEP-0227 has no place for and Whimbrel exports of an account.
+pub const PORTABLE_ACCOUNT: &str = "urn:x-whimbrel:account:0";
+/// XML Inclusions, by which an export is split into files (XEP-0227).
+pub const XINCLUDE: &str = "http://www.w3.org/2001/XInclude";
 /// XEP-0249 direct invitation to a room.
 pub const CONFERENCE: &str = "jabber:x:conference";
 /// XEP-0280 message carbons.

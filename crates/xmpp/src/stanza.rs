@@ -242,6 +242,11 @@ impl Stanza {
             let range = child.range();
             push_utf8(&mut out, inner.get(done..range.start));
             done = range.end;
+            // Without the child, `]]` before it and `>` behind it would meet: XML 1.0 §2.4 forbids that in text.
+            if out.ends_with(']') {
+                out.pop();
+                out.push_str("&#93;");
+            }
         }
         push_utf8(&mut out, inner.get(done..));
         out.push_str(extra);
@@ -340,6 +345,15 @@ mod tests {
         let message = stanza("<message><a xmlns='urn:a'/>x<b xmlns='urn:b'><c/></b><a xmlns='urn:a'/></message>");
         assert_eq!(message.to_xml(|child| child.name() != "a", ""), "<message>x<b xmlns='urn:b'><c/></b></message>");
         assert_eq!(stanza("<message><a xmlns='urn:a'/></message>").to_xml(|_| false, ""), "<message/>");
+    }
+
+    #[test]
+    fn text_on_both_sides_of_a_child_that_is_left_out_stays_text() {
+        for (text, expected) in [("]]<x/>>", "]&#93;>"), ("]<x/>]>", "&#93;]>"), ("]]<x/><x/>>", "]&#93;>")] {
+            let written = stanza(format!("<message>{text}</message>").leak()).to_xml(|_| false, "");
+            assert_eq!(written, format!("<message>{expected}</message>"));
+            assert_eq!(Stanza::from_text(written).unwrap().element.text().as_deref(), Some("]]>"));
+        }
     }
 
     #[test]

@@ -5,6 +5,10 @@
 
 pub mod config;
 pub mod jid;
+mod omemo_devices;
+pub mod omemo_key_exchange;
+pub mod omemo_message;
+pub mod omemo_session_state;
 pub mod payload;
 pub mod sasl_client;
 pub mod sasl_server;
@@ -18,9 +22,12 @@ mod xmpp_tests;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its binary and of its folder in `corpus`.
-pub const ALL: [(&str, Target); 8] = [
+pub const ALL: [(&str, Target); 11] = [
     ("config", config::run),
     ("jid", jid::run),
+    ("omemo_key_exchange", omemo_key_exchange::run),
+    ("omemo_message", omemo_message::run),
+    ("omemo_session_state", omemo_session_state::run),
     ("payload", payload::run),
     ("sasl_client", sasl_client::run),
     ("sasl_server", sasl_server::run),

@@ -137,7 +137,7 @@ async fn scram_login(
     let jid = waiting.account().clone();
     let attempt = attempt(channel, &jid, Secret::Password);
     check_guessing(host, &attempt)?;
-    let (row, keys) = look_up(host, &jid, waiting.hash()).await?;
+    let (row, keys) = look_up(host, &jid, &[waiting.hash()]).await?;
     let (server_first, waiting) = waiting.with_keys(keys)?;
     challenge(wire, profile, &server_first).await?;
     let client_final = response(wire, profile).await?;
@@ -152,7 +152,7 @@ async fn plain_login(host: &Arc<Host>, channel: &Channel, initial: &[u8]) -> Res
     let claim = plain::parse(initial, host.domain.domain())?;
     let attempt = attempt(channel, &claim.account, Secret::Password);
     check_guessing(host, &attempt)?;
-    let (row, keys) = look_up(host, &claim.account, Hash::Sha256).await?;
+    let (row, keys) = look_up(host, &claim.account, &[Hash::Sha256, Hash::Sha1]).await?;
     let _turn = HASHING.acquire().await.map_err(|_| out_of_order())?;
     // Once more: others may have failed while this one waited.
     check_guessing(host, &attempt)?;
@@ -200,16 +200,35 @@ pub(super) fn out_of_order() -> Failure {
     Failure::new(Condition::TemporaryAuthFailure, "try again in a while")
 }
 
-/// The keys to check against; made-up ones for a user that does not exist, after the same look-ups.
-async fn look_up(host: &Host, jid: &BareJid, hash: Hash) -> Result<(Option<Row>, ScramKeys), Failure> {
-    let fake = ScramKeys::fake(&host.server_secret, jid, hash, provisioning::ITERATIONS);
+/// The keys to check against, of the first hash that the account has keys for; made-up ones for a user that does not
+/// exist, after the same look-ups.
+async fn look_up(host: &Host, jid: &BareJid, hashes: &[Hash]) -> Result<(Option<Row>, ScramKeys), Failure> {
+    let fake_hash = hashes.first().copied().unwrap_or(Hash::Sha256);
+    let fake = ScramKeys::fake(&host.server_secret, jid, fake_hash, provisioning::ITERATIONS);
     let localpart = jid.node().map(|node| node.as_str()).unwrap_or_default();
     let row = storage::accounts::by_localpart(&host.db, localpart).await.map_err(unreadable)?;
-    let keys = row.as_ref().and_then(|row| keys_of(&row.credentials, hash));
+    let keys = row.as_ref().and_then(|row| hashes.iter().find_map(|hash| keys_of(&row.credentials, *hash)));
     Ok(match keys {
         Some(keys) => (row, keys),
         None => (None, fake),
     })
+}
+
+/// The hash that the account of this name has no keys for, because it came from a server that used one hash alone. It
+/// is not offered, or the client would try it and believe the password wrong. Tells a stranger of such an account that
+/// it is there.
+pub(super) async fn hash_without_keys(host: &Host, from: Option<&str>) -> Option<Hash> {
+    if !host.accounts.some_have_keys_for_one_hash() {
+        return None;
+    }
+    let jid = BareJid::new(from?).ok().filter(|jid| jid.domain() == host.domain.domain())?;
+    let row = storage::accounts::by_localpart(&host.db, jid.node()?.as_str()).await.ok()??;
+    let missing = [Hash::Sha256, Hash::Sha1].into_iter().filter(|hash| keys_of(&row.credentials, *hash).is_none());
+    let missing: Vec<Hash> = missing.collect();
+    match missing.as_slice() {
+        [hash] => Some(*hash),
+        _ => None,
+    }
 }
 
 /// The account of whoever has proved to own it. Not before: reading more of an account that exists would take longer

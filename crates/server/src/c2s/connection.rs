@@ -42,7 +42,9 @@ pub(super) enum Ending {
 }
 
 /// Serves a connection from its first byte to the end of its session.
-pub(super) async fn serve(host: Arc<Host>, mut wire: Wire, peer: Peer, mut admitted: Admitted) {
+///
+/// A session waits in this future nearly all of its time, so it is kept small: what is large, or needed once, is boxed.
+pub(super) async fn serve(host: Arc<Host>, mut wire: Box<Wire>, peer: Peer, mut admitted: Admitted) {
     let limit = Duration::from_secs(host.config.limits.pre_auth_secs);
     // Boxed, so that its size is given back with it.
     let negotiation = Box::pin(negotiation::negotiate(&host, &mut wire, peer, &mut admitted));
@@ -55,18 +57,18 @@ pub(super) async fn serve(host: Arc<Host>, mut wire: Wire, peer: Peer, mut admit
         Ok(Ok(established)) => established,
         Ok(Err(abandoned)) => {
             abandon(&mut wire, abandoned).await;
-            return linger(&host, wire).await;
+            return Box::pin(linger(&host, wire)).await;
         }
         Err(_) => {
             send_away(&host, &mut wire, &listener::too_slow()).await;
-            return linger(&host, wire).await;
+            return Box::pin(linger(&host, wire)).await;
         }
     };
     let Established { session, mut outbox, resumed } = established;
     session.heard_ms.store(host.clock.now_ms(), Ordering::Relaxed);
     let is_resumed = resumed.is_some();
     if let Some(resumption) = resumed
-        && let Err(error) = pick_up(&host, &session, &mut outbox, resumption).await
+        && let Err(error) = Box::pin(pick_up(&host, &session, &mut outbox, resumption)).await
     {
         farewell(&mut wire, Some(&error)).await;
         return Box::pin(end_session(&host, &session, &mut outbox)).await;
@@ -114,7 +116,7 @@ pub(super) async fn serve(host: Arc<Host>, mut wire: Wire, peer: Peer, mut admit
         }
     }
     Box::pin(end_session(&host, &session, &mut outbox)).await;
-    linger(&host, wire).await;
+    Box::pin(linger(&host, wire)).await;
 }
 
 /// Reads and writes side by side until something ends it.
@@ -184,7 +186,7 @@ async fn pick_up(
 /// then nothing more can be said to it.
 async fn drain(host: &Arc<Host>, wire: &mut Wire, session: &Arc<Session>, outbox: &mut Outbox) -> bool {
     let writer = Writer { host, session, outbox };
-    tokio::time::timeout(FAREWELL, writer::drain(writer, &mut wire.transport)).await.unwrap_or(false)
+    tokio::time::timeout(FAREWELL, Box::pin(writer::drain(writer, &mut wire.transport))).await.unwrap_or(false)
 }
 
 async fn farewell(wire: &mut Wire, error: Option<&StreamError>) {
@@ -192,7 +194,7 @@ async fn farewell(wire: &mut Wire, error: Option<&StreamError>) {
 }
 
 /// Gives the client time to read what was said last, after everything else is in order.
-async fn linger(host: &Host, mut wire: Wire) {
+async fn linger(host: &Host, mut wire: Box<Wire>) {
     if !host.stopping.is_cancelled() {
         let _ = tokio::time::timeout(FAREWELL, wire.read_away()).await;
     }
@@ -200,9 +202,8 @@ async fn linger(host: &Host, mut wire: Wire) {
 
 /// The time for log-in is over. The error is in a stream of our own when the client has opened none.
 async fn send_away(host: &Host, wire: &mut Wire, error: &StreamError) {
-    if let Ok(Ok(())) = tokio::time::timeout(FAREWELL, stream_header::greet(host, wire)).await {
-        farewell(wire, Some(error)).await;
-    }
+    stream_header::greet(host, wire);
+    farewell(wire, Some(error)).await;
 }
 
 async fn abandon(wire: &mut Wire, abandoned: Abandoned) {
@@ -224,7 +225,9 @@ fn hand_over(give: oneshot::Sender<Handover>, outbox: Outbox) -> Option<Outbox> 
 /// A session without a socket: it takes what comes for its client until that resumes it, or does not in time.
 async fn hibernate(host: &Arc<Host>, session: Arc<Session>, mut outbox: Outbox) {
     let resume_secs = session.sm.lock().as_ref().filter(|sm| sm.id.is_some()).map(|sm| sm.resume_secs);
-    let Some(resume_secs) = resume_secs else { return end_session(host, &session, &mut outbox).await };
+    let Some(resume_secs) = resume_secs else {
+        return Box::pin(end_session(host, &session, &mut outbox)).await;
+    };
     tracing::debug!(resume_secs, "waiting for the client to resume");
     // What the socket did not take is unacknowledged, and sent again after the resumption.
     outbox.batch = Batch::default();
@@ -255,7 +258,7 @@ async fn hibernate(host: &Arc<Host>, session: Arc<Session>, mut outbox: Outbox) 
             }
         }
     }
-    end_session(host, &session, &mut outbox).await;
+    Box::pin(end_session(host, &session, &mut outbox)).await;
 }
 
 /// The session is over: its contacts see it go, and what its client never got goes elsewhere.

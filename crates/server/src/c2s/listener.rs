@@ -47,7 +47,7 @@ pub fn connect_in_memory(host: &Arc<Host>, bytes: usize) -> Option<DuplexStream>
     let ip = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let admitted = host.admission.admit(ip, bounds(&host.config.limits))?;
     let (ours, theirs) = tokio::io::duplex(bytes);
-    let wire = Wire::new(Transport::Memory(ours), before_login(&host.config.limits));
+    let wire = Box::new(Wire::new(Transport::Memory(ours), before_login(&host.config.limits)));
     tokio::spawn(connection::serve(host.clone(), wire, Peer { ip }, admitted));
     Some(theirs)
 }
@@ -75,7 +75,9 @@ async fn serve_one(host: Arc<Host>, socket: TcpStream, peer: SocketAddr, kind: K
         Kind::DirectTls => {
             let Some(tls) = &host.tls else { return };
             let identity = tls.current();
-            match tokio::time::timeout(limit, TlsAcceptor::from(identity.direct_config()).accept(socket)).await {
+            // Boxed, so that the room of a handshake is given back after it.
+            let accepting = Box::pin(TlsAcceptor::from(identity.direct_config()).accept(socket));
+            match tokio::time::timeout(limit, accepting).await {
                 Ok(Ok(stream)) => Transport::Tls(Box::new(stream), identity),
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "TLS handshake failed");
@@ -85,7 +87,7 @@ async fn serve_one(host: Arc<Host>, socket: TcpStream, peer: SocketAddr, kind: K
             }
         }
     };
-    let wire = Wire::new(transport, before_login(&host.config.limits));
+    let wire = Box::new(Wire::new(transport, before_login(&host.config.limits)));
     connection::serve(host, wire, Peer { ip: peer.ip() }, admitted).await;
 }
 

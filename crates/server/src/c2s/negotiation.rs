@@ -128,8 +128,11 @@ pub(super) async fn negotiate(
 async fn log_in(host: &Arc<Host>, wire: &mut Wire, peer: Peer) -> Result<Proven, Abandoned> {
     let mut failures = 0;
     loop {
-        let channel = channel_of(wire, peer);
+        let mut channel = channel_of(wire, peer);
         let from = open_stream(host, wire).await?;
+        if let Some(hash) = auth::hash_without_keys(host, from.as_deref()).await {
+            channel.offer = channel.offer.without(hash);
+        }
         let (features, version) = offer(host, wire, &channel);
         wire.send(&features).await?;
         let greeting = Greeting { from, version };

@@ -12,12 +12,12 @@ use super::random_id;
 use super::wire::{Wire, WireError};
 use crate::host::Host;
 
-/// Reads the client's stream header and answers with the server's (RFC 6120 §4.2). What is wrong with it is said in a
-/// stream of our own. Gives back who the client says it is.
+/// Reads the client's stream header and answers with the server's (RFC 6120 §4.2), which goes out with the features.
+/// What is wrong with it is said in a stream of our own. Gives back who the client says it is.
 pub(super) async fn open_stream(host: &Arc<Host>, wire: &mut Wire) -> Result<Option<String>, Abandoned> {
     let frame = wire.frame().await;
     if !matches!(frame, Err(WireError::Lost(_))) {
-        greet(host, wire).await?;
+        greet(host, wire);
     }
     match frame? {
         Frame::Open(header) => {
@@ -28,10 +28,11 @@ pub(super) async fn open_stream(host: &Arc<Host>, wire: &mut Wire) -> Result<Opt
     }
 }
 
-/// Writes our stream header, unless it was written: an error can only be told within a stream (RFC 6120 §4.9.1.2).
-pub(super) async fn greet(host: &Host, wire: &mut Wire) -> std::io::Result<()> {
+/// Puts our stream header before what is sent next, unless it was written: an error can only be told within a stream
+/// (RFC 6120 §4.9.1.2).
+pub(super) fn greet(host: &Host, wire: &mut Wire) {
     if std::mem::replace(&mut wire.greeted, true) {
-        return Ok(());
+        return;
     }
     let header = Xml::bare("stream:stream")
         .attr("from", host.domain.as_str())
@@ -42,7 +43,7 @@ pub(super) async fn greet(host: &Host, wire: &mut Wire) -> std::io::Result<()> {
         .attr("xmlns:stream", ns::STREAM)
         .to_string();
     let open = header.strip_suffix("/>").unwrap_or(&header);
-    wire.send(&format!("<?xml version='1.0'?>{open}>")).await
+    wire.hold(&format!("<?xml version='1.0'?>{open}>"));
 }
 
 /// RFC 6120 §4.7 and §4.8

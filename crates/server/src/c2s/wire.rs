@@ -168,12 +168,14 @@ pub struct Wire {
     pub incoming: Incoming,
     /// Whether our header of the present stream was written: nothing can be said before it.
     pub greeted: bool,
+    /// Goes out with what is sent next.
+    held: String,
 }
 
 impl Wire {
     /// A stream over a socket on which nothing was read yet.
     pub fn new(transport: Transport, limits: Limits) -> Self {
-        Self { transport, incoming: Incoming::new(limits), greeted: false }
+        Self { transport, incoming: Incoming::new(limits), greeted: false, held: String::new() }
     }
 
     /// A new stream begins on the same connection (after STARTTLS and SASL).
@@ -192,9 +194,19 @@ impl Wire {
         }
     }
 
+    /// XML to be written together with what is sent next, at once.
+    pub fn hold(&mut self, xml: &str) {
+        self.held.push_str(xml);
+    }
+
     /// Writes XML and flushes it.
     pub async fn send(&mut self, xml: &str) -> io::Result<()> {
-        self.transport.write_all(xml.as_bytes()).await?;
+        if self.held.is_empty() {
+            self.transport.write_all(xml.as_bytes()).await?;
+        } else {
+            let together = std::mem::take(&mut self.held) + xml;
+            self.transport.write_all(together.as_bytes()).await?;
+        }
         self.transport.flush().await
     }
 

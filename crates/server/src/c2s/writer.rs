@@ -93,12 +93,14 @@ impl Writer<'_> {
     async fn go_on(&mut self, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Broken> {
         self.send(to).await?;
         if let Some(until) = self.outbox.flushing {
-            self.flush_offline(until, to).await?;
+            Box::pin(self.flush_offline(until, to)).await?;
         }
         self.write_taken(to).await
     }
 
     async fn write_taken(&mut self, to: &mut (impl AsyncWrite + Unpin)) -> Result<(), Broken> {
+        // A page of the archive would grow the buffer again and again.
+        self.outbox.batch.bytes.reserve(self.outbox.taken.iter().map(Outbound::stanza_bytes).sum());
         while let Some(item) = self.outbox.taken.pop_front() {
             match item {
                 Outbound::Stanza(delivery) => self.stanza(delivery)?,
@@ -119,7 +121,8 @@ impl Writer<'_> {
                 Outbound::FlushOffline(until) => {
                     self.outbox.flushing = Some(until);
                     self.send(to).await?;
-                    self.flush_offline(until, to).await?;
+                    // Boxed, so that a session does not keep room for what happens once.
+                    Box::pin(self.flush_offline(until, to)).await?;
                 }
             }
         }
@@ -185,7 +188,9 @@ impl Writer<'_> {
         to.flush().await?;
         // Its memory goes too.
         let Batch { delivered, .. } = std::mem::take(batch);
-        mailbox::delivered(&self.host.db, &self.session.account, &delivered).await;
+        if !delivered.is_empty() {
+            Box::pin(mailbox::delivered(&self.host.db, &self.session.account, &delivered)).await;
+        }
         Ok(())
     }
 
@@ -198,7 +203,7 @@ impl Writer<'_> {
         };
         self.outbox.flushed.extend(&skip);
         // What another session has just written to its client must not be read as undelivered.
-        if let Err(error) = self.host.db.settle().await {
+        if let Err(error) = self.session.account.settle(&self.host.db).await {
             tracing::error!(%error, "offline messages could not be read");
             return Err(Broken::Socket);
         }

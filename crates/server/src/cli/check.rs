@@ -9,7 +9,7 @@ use x509_parser::pem::Pem;
 use x509_parser::prelude::{GeneralName, ParsedExtension, X509Certificate};
 
 use super::output::{Failure, say};
-use crate::config::{Config, MasterKey};
+use crate::config::{Config, MasterKeySource, master_key};
 use crate::control;
 use crate::tls::Tls;
 
@@ -42,10 +42,10 @@ pub(super) fn check(file: &Path) -> Result<(), Failure> {
         Err(error) => report(vec![Finding::Problem(error.to_string())]),
         Ok(config) => {
             report(settings(&config));
-            report(vec![master_key(&config)]);
+            report(vec![master_key_of(&config)]);
             report(certificate(&config));
             report(vec![data_dir(&config)]);
-            report(vec![database(&config)]);
+            report(database(&config));
             report(listeners(&config));
             report(vec![descriptors()]);
         }
@@ -64,12 +64,14 @@ fn settings(config: &Config) -> Vec<Finding> {
     findings
 }
 
-fn master_key(config: &Config) -> Finding {
-    let file = &config.keys.master_key_file;
-    match (MasterKey::read(file), MasterKey::is_exposed(file)) {
+fn master_key_of(config: &Config) -> Finding {
+    let source = &config.keys.master_key;
+    match (source.read(), source) {
         (Err(error), _) => Finding::Problem(error.to_string()),
-        (Ok(_), Ok(true)) => exposed("the master key", file),
-        (Ok(_), _) => Finding::Ok(format!("master key {}", file.display())),
+        (Ok(_), MasterKeySource::File(file)) if master_key::is_exposed(file).unwrap_or(false) => {
+            exposed("the master key", file)
+        }
+        (Ok(_), source) => Finding::Ok(format!("master key {}", source.place())),
     }
 }
 
@@ -84,7 +86,7 @@ fn certificate(config: &Config) -> Vec<Finding> {
         return vec![Finding::Problem(error.to_string())];
     }
     let mut findings = vec![Finding::Ok(format!("certificate {} and key {}", cert.display(), key.display()))];
-    if MasterKey::is_exposed(key).unwrap_or(false) {
+    if master_key::is_exposed(key).unwrap_or(false) {
         findings.push(exposed("the private key", key));
     }
     let text = std::fs::read(cert).unwrap_or_default();
@@ -167,7 +169,12 @@ fn data_dir(config: &Config) -> Finding {
     }
 }
 
-fn database(config: &Config) -> Finding {
+fn database(config: &Config) -> Vec<Finding> {
+    // That the master key cannot be read was said already; without it the database cannot be opened.
+    if config.keys.master_key.read().is_err() { Vec::new() } else { vec![opened_database(config)] }
+}
+
+fn opened_database(config: &Config) -> Finding {
     let url = storage::without_password(&config.storage.url);
     // Opening would make it, perhaps for the wrong user: the first start does that.
     let not_there_yet = url.strip_prefix("sqlite:").is_some_and(|name| !config.server.data_dir.join(name).exists());

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use jid::{DomainPart, DomainRef};
 
 use super::output::{Failure, file_failure, say};
-use crate::config::MasterKey;
+use crate::config::master_key;
 use crate::config::template::Template;
 use crate::tls;
 
@@ -70,7 +70,7 @@ pub(super) fn write(domain: &DomainRef, dir: &Path, template: &Template<'_>) -> 
     let (cert, key) = tls::self_signed(&certificate_names(domain))?;
     private_dir(&dir.join("tls"))?;
     private_dir(&layout.data)?;
-    MasterKey::create(&layout.master_key)?;
+    master_key::create(&layout.master_key)?;
     new_file(&layout.cert, cert.as_bytes(), 0o644)?;
     new_file(&layout.key, key.as_bytes(), 0o600)?;
     // Last: a configuration file means that everything it names is there.
@@ -122,11 +122,11 @@ mod tests {
         let config =
             Config::from_text(&fs::read_to_string(dir.join("whimbrel.toml")).unwrap(), &dir.join("whimbrel.toml"), &[])
                 .unwrap();
-        MasterKey::read(&config.keys.master_key_file).unwrap();
+        config.keys.master_key.read().unwrap();
         tls::Tls::load(&config.tls.cert, &config.tls.key).unwrap();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!(mode(&config.tls.key), 0o600);
-        assert_eq!(mode(&config.keys.master_key_file), 0o600);
+        assert_eq!(mode(&dir.join("master.key")), 0o600);
         assert_eq!(mode(&config.server.data_dir), 0o700);
     }
 

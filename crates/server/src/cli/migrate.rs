@@ -12,10 +12,10 @@ use crate::run::database_options;
 
 pub(super) fn migrate(file: &Path, dry_run: bool) -> Result<(), Failure> {
     let config = Config::load(file)?;
-    let options = Options { readers: 1, remote_readers: 1, ..database_options(&config) };
+    let options = Options { readers: 1, remote_readers: 1, ..database_options(&config)? };
     let (url, data_dir) = (&config.storage.url, &config.server.data_dir);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let pending = runtime.block_on(migrations::pending(url, data_dir, &options))?;
+    let pending = runtime.block_on(migrations::pending(url, data_dir, options.password.as_ref()))?;
     if pending.is_empty() {
         say(format_args!("nothing to do: the schema is the newest"));
         return Ok(());

@@ -4,6 +4,7 @@
 mod check;
 mod dev;
 mod init;
+mod keys;
 mod migrate;
 mod output;
 mod password;
@@ -55,6 +56,9 @@ enum Command {
     /// Add, change, list and delete accounts, while the server runs or not
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Change the master key, while the server runs or not
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
 }
 
 #[derive(Debug, Args)]
@@ -86,6 +90,7 @@ pub fn main() -> ExitCode {
         Command::Check(arg) => check::check(&arg.config),
         Command::Migrate { config, dry_run } => migrate::migrate(&config.config, dry_run),
         Command::User(command) => user::user(command),
+        Command::Keys(command) => keys::keys(&command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -140,11 +145,17 @@ mod tests {
             "whimbreld user disable alice --config f",
             "whimbreld user enable alice --config f",
             "whimbreld user delete alice --config f",
+            "whimbreld user delete alice --json --config f",
+            "whimbreld user export alice --config f",
+            "whimbreld user export --all --output all.xml --config f",
+            "whimbreld user export alice --zip alice.zip --config f",
+            "whimbreld user import all.xml more.xml --merge --config f",
             "whimbreld user list --config f",
             "whimbreld user show alice --config f",
             "whimbreld user devices list alice --config f",
             "whimbreld user devices revoke alice --config f",
             "whimbreld user devices revoke alice 00000000deadbeef --config f",
+            "whimbreld keys rotate --config f",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

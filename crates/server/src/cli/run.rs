@@ -21,6 +21,10 @@ pub(super) fn foreground(config: Config) -> Result<(), Failure> {
         Ok(descriptors) => tracing::debug!(descriptors, "raised the limit of open files"),
         Err(error) => tracing::warn!(%error, "the limit of open files stays as it is"),
     }
+    // The allocator asks for huge pages: 2 MiB are cleared and held where a session needs 4 KiB.
+    if let Err(error) = rustix::thread::disable_transparent_huge_pages(true) {
+        tracing::debug!(%error, "huge pages stay allowed");
+    }
     private_dir(&config.server.data_dir)?;
     let _lock = DataDirLock::acquire(&config.server.data_dir)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("whimbreld").build()?;

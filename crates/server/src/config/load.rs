@@ -11,7 +11,7 @@ use super::settings::Settings;
 use super::value::{BoundValue, ContactUri};
 use super::{
     ArchiveConfig, C2sConfig, ComponentsConfig, Config, ConfigError, Contacts, KeysConfig, LogConfig, LogFormat,
-    RegistrationConfig, Secret, ServerConfig, StorageConfig, TlsConfig, env,
+    MasterKeySource, RegistrationConfig, Secret, ServerConfig, StorageConfig, TlsConfig, env,
 };
 use crate::limits::Limits;
 
@@ -72,7 +72,7 @@ fn read(settings: &mut Settings, file: &Path) -> Result<Config, ConfigError> {
         url: settings.take("storage.url")?.unwrap_or_else(|| String::from("sqlite:whimbrel.db")),
         password: settings.take("storage.password")?,
     };
-    let keys = KeysConfig { master_key_file: path_or(settings, &folder, "keys.master_key_file", "master.key")? };
+    let keys = KeysConfig { master_key: master_key(settings, &folder)? };
     let archive = ArchiveConfig { retention: settings.take("archive.retention")?.unwrap_or_default() };
     let log = LogConfig {
         format: settings.take("log.format")?.unwrap_or(LogFormat::Text),
@@ -120,6 +120,19 @@ fn contacts(settings: &mut Settings) -> Result<Contacts, ConfigError> {
         sales: list("sales")?,
         security: list("security")?,
         support: list("support")?,
+    })
+}
+
+/// One of three keys; a variable wins over what the file says.
+fn master_key(settings: &mut Settings, folder: &Path) -> Result<MasterKeySource, ConfigError> {
+    settings.only_one(&["keys.master_key_file", "keys.master_key_command", "keys.master_key"])?;
+    let file = path_or(settings, folder, "keys.master_key_file", "master.key")?;
+    let command: Option<String> = settings.take("keys.master_key_command")?;
+    let given: Option<Secret> = settings.take("keys.master_key")?;
+    Ok(match (command, given) {
+        (Some(command), _) => MasterKeySource::Command(command),
+        (None, Some(given)) => MasterKeySource::Given(given),
+        (None, None) => MasterKeySource::File(file),
     })
 }
 

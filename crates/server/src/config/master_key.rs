@@ -1,16 +1,33 @@
-//! The operator's master key: 32 random bytes that every other key of the server is derived from.
+//! Where the operator's master key comes from: a file, a command that prints it, or the configuration itself, which is
+//! meant for the environment. Several keys may stand there: the first wraps, the others still open.
 
-use std::fmt;
 use std::fs;
-use std::io::Write;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::io::{Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
+use std::time::Duration;
 
-use aws_lc_rs::hkdf;
+use storage::MasterKeys;
 
-/// The master key. It is never printed, logged or written anywhere but to its file.
-#[derive(Clone)]
-pub struct MasterKey([u8; MasterKey::BYTES]);
+use super::Secret;
+
+/// How long a command may take to print the key.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes read of what it prints.
+const COMMAND_BYTES_MAX: u64 = 4_096;
+
+/// Where the master key is.
+#[derive(Clone, Debug)]
+pub enum MasterKeySource {
+    /// `keys.master_key_file`
+    File(PathBuf),
+    /// `keys.master_key_command`: a command for `sh` that prints it.
+    Command(String),
+    /// `keys.master_key`
+    Given(Secret),
+}
 
 /// Why the master key cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -23,11 +40,11 @@ pub enum MasterKeyError {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// The file holds something else.
-    #[error("{} is not a master key: it must hold 64 hexadecimal digits", path.display())]
+    /// The source holds something else.
+    #[error("{place} is not a master key: it must hold 64 hexadecimal digits, or several such keys one a line")]
     Malformed {
-        /// The key file.
-        path: PathBuf,
+        /// The file, or the setting.
+        place: String,
     },
     /// The file cannot be written.
     #[error("cannot write the master key {}: {source}", path.display())]
@@ -37,112 +54,173 @@ pub enum MasterKeyError {
         /// What the operating system said.
         source: std::io::Error,
     },
-    /// The operating system gave no random bytes.
-    #[error("the operating system gave no random bytes")]
-    NoRandomness,
+    /// The command cannot be run, or failed.
+    #[error("keys.master_key_command gave no master key: {why}; run the command by hand to see why")]
+    Command {
+        /// What happened to it.
+        why: String,
+    },
+    /// No key could be made.
+    #[error(transparent)]
+    Storage(#[from] storage::Error),
 }
 
-impl MasterKey {
-    /// Length of the key in bytes.
-    pub const BYTES: usize = 32;
-
-    /// Reads the key from its file: 64 hexadecimal digits, white space around them ignored.
+impl MasterKeySource {
+    /// Reads the keys; blocks.
     ///
     /// # Errors
-    /// [`MasterKeyError`] when the file cannot be read or holds something else.
-    pub fn read(path: &Path) -> Result<Self, MasterKeyError> {
-        let text =
-            fs::read_to_string(path).map_err(|source| MasterKeyError::Unreadable { path: path.to_owned(), source })?;
-        decode(text.trim()).map(Self).ok_or_else(|| MasterKeyError::Malformed { path: path.to_owned() })
+    /// [`MasterKeyError`] when the source cannot be read or holds something else.
+    pub fn read(&self) -> Result<MasterKeys, MasterKeyError> {
+        let text = match self {
+            Self::File(path) => fs::read_to_string(path)
+                .map_err(|source| MasterKeyError::Unreadable { path: path.to_owned(), source })?,
+            Self::Command(command) => printed(command).map_err(|why| MasterKeyError::Command { why })?,
+            Self::Given(secret) => secret.expose().to_owned(),
+        };
+        MasterKeys::parse(&text).map_err(|_| MasterKeyError::Malformed { place: self.place() })
     }
 
-    /// Writes a new random key to a file that does not exist yet, readable by its owner only.
-    ///
-    /// # Errors
-    /// [`MasterKeyError`] when the file exists or cannot be written.
-    pub fn create(path: &Path) -> Result<Self, MasterKeyError> {
-        let unwritable = |source| MasterKeyError::Unwritable { path: path.to_owned(), source };
-        let mut key = [0; Self::BYTES];
-        aws_lc_rs::rand::fill(&mut key).map_err(|_| MasterKeyError::NoRandomness)?;
-        let mut file =
-            fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(unwritable)?;
-        let text: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-        file.write_all(text.as_bytes()).map_err(unwritable)?;
-        file.write_all(b"\n").map_err(unwritable)?;
-        file.sync_all().map_err(unwritable)?;
-        Ok(Self(key))
-    }
-
-    /// Whether others than the owner may read the key file.
-    ///
-    /// # Errors
-    /// What the operating system said when the file cannot be looked at.
-    pub fn is_exposed(path: &Path) -> std::io::Result<bool> {
-        Ok(fs::metadata(path)?.permissions().mode() & 0o077 != 0)
-    }
-
-    /// A key for one purpose, by HKDF-SHA-256 (RFC 5869): the same purpose always gives the same
-    /// key, and no derived key tells anything about another.
+    /// The file, or the setting, as messages name it.
     #[must_use]
-    pub fn derive(&self, purpose: &str) -> [u8; 32] {
-        let info = [purpose.as_bytes()];
-        let mut derived = [0; 32];
-        let filled = hkdf::Salt::new(hkdf::HKDF_SHA256, b"whimbrel master key")
-            .extract(&self.0)
-            .expand(&info, hkdf::HKDF_SHA256)
-            .and_then(|okm| okm.fill(&mut derived));
-        debug_assert!(filled.is_ok(), "32 bytes are always within what HKDF can give");
-        derived
+    pub fn place(&self) -> String {
+        match self {
+            Self::File(path) => path.display().to_string(),
+            Self::Command(_) => String::from("the output of keys.master_key_command"),
+            Self::Given(_) => String::from("keys.master_key"),
+        }
     }
 }
 
-impl fmt::Debug for MasterKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MasterKey(..)")
-    }
+/// Writes a new random key to a file that does not exist yet, readable by its owner only.
+///
+/// # Errors
+/// [`MasterKeyError`] when the file exists or cannot be written.
+pub fn create(path: &Path) -> Result<MasterKeys, MasterKeyError> {
+    let unwritable = |source| MasterKeyError::Unwritable { path: path.to_owned(), source };
+    let keys = MasterKeys::generate()?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path).map_err(unwritable)?;
+    file.write_all(keys.expose().as_bytes()).and_then(|()| file.sync_all()).map_err(unwritable)?;
+    Ok(keys)
 }
 
-fn decode(text: &str) -> Option<[u8; MasterKey::BYTES]> {
-    if text.len() != MasterKey::BYTES * 2 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
+/// Replaces the keys of an existing file, whose owner stays: at any instant it holds the old ones or the new ones.
+///
+/// # Errors
+/// [`MasterKeyError`] when the file cannot be written.
+pub fn replace(path: &Path, keys: &MasterKeys) -> Result<(), MasterKeyError> {
+    write_over(path, keys).map_err(|source| MasterKeyError::Unwritable { path: path.to_owned(), source })
+}
+
+fn write_over(path: &Path, keys: &MasterKeys) -> std::io::Result<()> {
+    let old = fs::metadata(path)?;
+    let mut beside = path.as_os_str().to_owned();
+    beside.push(".new");
+    let beside = PathBuf::from(beside);
+    match fs::remove_file(&beside) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
     }
-    let mut key = [0; MasterKey::BYTES];
-    for (index, byte) in key.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&beside)?;
+    file.write_all(keys.expose().as_bytes())?;
+    // The server that reads it may run as another user than the one who rotates.
+    let new = file.metadata()?;
+    if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
+        std::os::unix::fs::fchown(&file, Some(old.uid()), Some(old.gid()))?;
     }
-    Some(key)
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
+    fs::File::open(folder)?.sync_all()
+}
+
+/// Whether others than the owner may read a file with a key.
+///
+/// # Errors
+/// What the operating system said when the file cannot be looked at.
+pub fn is_exposed(path: &Path) -> std::io::Result<bool> {
+    Ok(fs::metadata(path)?.permissions().mode() & 0o077 != 0)
+}
+
+/// What a command prints, or why it printed nothing, without a word of what it printed.
+fn printed(command: &str) -> Result<String, String> {
+    let mut child = Command::new("sh")
+        .args(["-c", command])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| format!("sh cannot be started ({error})"))?;
+    let result = output(&mut child);
+    // It may have ended; what it left running must not outlive the answer.
+    let _ = child.kill();
+    let ended = child.wait().map_err(|error| error.to_string())?;
+    let text = result?;
+    if ended.success() || !text.trim().is_empty() { Ok(text) } else { Err(format!("it ended with {ended}")) }
+}
+
+fn output(child: &mut Child) -> Result<String, String> {
+    let stdout = child.stdout.take().ok_or("it has no output")?;
+    let (tell, told) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut text = String::new();
+        let read = stdout.take(COMMAND_BYTES_MAX).read_to_string(&mut text);
+        // Whoever asked may have given up.
+        let _ = tell.send(read.map(|_| text));
+    });
+    match told.recv_timeout(COMMAND_TIMEOUT) {
+        Ok(Ok(text)) => Ok(text),
+        Ok(Err(_)) => Err(String::from("its output is no text")),
+        Err(_) => Err(format!("it did not end within {} seconds", COMMAND_TIMEOUT.as_secs())),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn given(text: &str) -> MasterKeySource {
+        MasterKeySource::Given(Secret::new(text.to_owned()))
+    }
+
     #[test]
     fn a_new_key_is_private_and_reads_back() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("master.key");
-        let made = MasterKey::create(&path).unwrap();
-        let read = MasterKey::read(&path).unwrap();
-        assert_eq!(made.0, read.0);
-        assert!(!MasterKey::is_exposed(&path).unwrap());
-        assert!(MasterKey::create(&path).is_err(), "an existing key is never overwritten");
+        let made = create(&path).unwrap();
+        let source = MasterKeySource::File(path.clone());
+        assert_eq!(source.read().unwrap().fingerprints(), made.fingerprints());
+        assert!(!is_exposed(&path).unwrap());
+        assert!(create(&path).is_err(), "an existing key is never overwritten");
+
+        let both = made.after(&MasterKeys::generate().unwrap());
+        replace(&path, &both).unwrap();
+        assert_eq!(source.read().unwrap().fingerprints(), both.fingerprints());
+        assert!(!is_exposed(&path).unwrap());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
     }
 
     #[test]
-    fn purposes_get_keys_of_their_own() {
-        let key = MasterKey([7; 32]);
-        assert_eq!(key.derive("scram"), key.derive("scram"));
-        assert_ne!(key.derive("scram"), key.derive("profiles"));
-        assert_eq!(format!("{key:?}"), "MasterKey(..)");
-    }
-
-    #[test]
-    fn a_file_that_holds_something_else_is_refused() {
+    fn a_source_that_holds_something_else_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("master.key");
         for bad in ["", "abcd", &"g".repeat(64), &"é".repeat(32)] {
             fs::write(&path, bad).unwrap();
-            assert!(matches!(MasterKey::read(&path), Err(MasterKeyError::Malformed { .. })), "{bad}");
+            let read = MasterKeySource::File(path.clone()).read();
+            assert!(matches!(read, Err(MasterKeyError::Malformed { .. })), "{bad}");
         }
+        let refusal = given("my secret").read().unwrap_err().to_string();
+        assert!(refusal.starts_with("keys.master_key is not a master key"), "{refusal}");
+        assert!(!refusal.contains("my secret"));
+    }
+
+    #[test]
+    fn a_command_prints_the_key() {
+        let key = "ab".repeat(32);
+        let command = |text: String| MasterKeySource::Command(text).read();
+        let fingerprints = given(&key).read().unwrap().fingerprints();
+        assert_eq!(command(format!("echo {key}")).unwrap().fingerprints(), fingerprints);
+        let failed = command(String::from("exit 3")).unwrap_err().to_string();
+        assert!(failed.contains("exit status: 3") && failed.contains("by hand"), "{failed}");
+        assert!(matches!(command(String::from("echo nonsense")), Err(MasterKeyError::Malformed { .. })));
     }
 }

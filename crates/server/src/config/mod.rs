@@ -4,7 +4,7 @@
 mod env;
 mod error;
 mod load;
-mod master_key;
+pub mod master_key;
 mod retention;
 mod settings;
 pub mod template;
@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use jid::{BareJid, DomainPart};
 
 pub use error::ConfigError;
-pub use master_key::{MasterKey, MasterKeyError};
+pub use master_key::{MasterKeyError, MasterKeySource};
 pub use retention::Retention;
 pub use settings::Origin;
 
@@ -137,8 +137,8 @@ impl fmt::Debug for StorageConfig {
 /// `[keys]`: keys that must not be lost.
 #[derive(Clone, Debug)]
 pub struct KeysConfig {
-    /// The file with the master key.
-    pub master_key_file: PathBuf,
+    /// Where the master key is.
+    pub master_key: MasterKeySource,
 }
 
 /// `[archive]`: how long messages are kept.

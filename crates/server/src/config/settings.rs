@@ -112,6 +112,19 @@ impl Settings {
         }
     }
 
+    /// Of keys that exclude each other, leaves one: what a variable says wins over the file.
+    pub(super) fn only_one(&mut self, keys: &[&str]) -> Result<(), ConfigError> {
+        let paths: Vec<Key> = keys.iter().map(|key| key.split('.').map(str::to_owned).collect()).collect();
+        let is_variable = |setting: &Setting| matches!(setting.origin, Origin::Variable(_));
+        if paths.iter().filter_map(|path| self.written.get(path)).any(is_variable) {
+            self.written.retain(|path, setting| is_variable(setting) || !paths.contains(path));
+        }
+        let mut written = paths.iter().filter_map(|path| Some((path, self.written.get(path)?)));
+        let (Some((first, _)), Some((key, setting))) = (written.next(), written.next()) else { return Ok(()) };
+        let problem = format!("cannot stand beside `{}`: keep one of them", dotted(first));
+        Err(ConfigError::Value { origin: setting.origin.clone(), key: dotted(key), problem })
+    }
+
     /// Takes every entry of a section whose keys are the operator's own names.
     pub(super) fn take_named<K, T: FromValue>(
         &mut self,

@@ -59,6 +59,8 @@ url = "sqlite:whimbrel.db"         # a file in data_dir, or postgres://user@host
 
 [keys]
 master_key_file = "master.key"     # keep a copy somewhere else: without it nothing can be read
+# Instead of a file: a command that prints the key, or the key itself as WHIMBREL_KEYS__MASTER_KEY.
+# master_key_command = "pass show whimbrel"
 
 [archive]
 retention = "forever"              # or a time such as "30d", or "until-delivered"

@@ -49,6 +49,7 @@ fn the_template_names_every_key_outside_limits() {
                 "in_band",
                 "url",
                 "master_key_file",
+                "master_key_command",
                 "retention",
                 "format",
                 "level",
@@ -231,4 +232,21 @@ fn plaintext_beyond_loopback_is_warned_about() {
     };
     assert!(config("127.0.0.1:5222").warnings().is_empty());
     assert_eq!(config("0.0.0.0:5222").warnings().len(), 1);
+}
+
+#[test]
+fn the_master_key_has_one_source_and_the_environment_wins() {
+    let key = "ab".repeat(32);
+    let keys = |more: &str, variables: &[(&str, &str)]| load(&format!("{MINIMAL}[keys]\n{more}"), variables);
+    let source = |more: &str, variables: &[(&str, &str)]| keys(more, variables).unwrap().keys.master_key;
+    assert!(matches!(source("", &[]), MasterKeySource::File(path) if path == Path::new("etc/master.key")));
+    assert!(matches!(source("master_key_command = \"pass\"", &[]), MasterKeySource::Command(it) if it == "pass"));
+    let variable = [("WHIMBREL_KEYS__MASTER_KEY", key.as_str())];
+    let given = source("master_key_file = \"master.key\"", &variable);
+    assert!(matches!(&given, MasterKeySource::Given(secret) if secret.expose() == key), "{given:?}");
+    assert!(!format!("{given:?}").contains(&key));
+    assert_eq!(
+        keys("master_key_file = \"a\"\nmaster_key_command = \"b\"\n", &[]).unwrap_err(),
+        "etc/whimbrel.toml:5: `keys.master_key_command` cannot stand beside `keys.master_key_file`: keep one of them"
+    );
 }

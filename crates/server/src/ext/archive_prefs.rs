@@ -49,7 +49,11 @@ pub fn decide(prefs: &ArchivePrefs, peer: &Jid) -> Option<bool> {
     }
 }
 
-fn read(payload: &Element, jids_max: usize) -> Result<ArchivePrefs, StanzaError> {
+/// Reads `<prefs/>`.
+///
+/// # Errors
+/// As [`handle`].
+pub(crate) fn read(payload: &Element, jids_max: usize) -> Result<ArchivePrefs, StanzaError> {
     let fallback = match payload.attr("default") {
         Some("always") => Fallback::Always,
         Some("never") => Fallback::Never,
@@ -73,7 +77,8 @@ fn jids(payload: &Element, list: &str) -> Result<Vec<String>, StanzaError> {
     Ok(distinct.into_iter().map(Jid::into_inner).collect())
 }
 
-fn write(prefs: &ArchivePrefs) -> Xml {
+/// Writes `<prefs/>`.
+pub(crate) fn write(prefs: &ArchivePrefs) -> Xml {
     let fallback = match prefs.fallback {
         Fallback::Always => "always",
         Fallback::Never => "never",

@@ -48,7 +48,7 @@ async fn set(request: &Request<'_>) -> Reply {
 }
 
 /// SHA-1 of the photo's bytes in lower-case hex (XEP-0153); None without a photo that can be decoded.
-fn photo_sha1(vcard: &Element) -> Option<String> {
+pub(crate) fn photo_sha1(vcard: &Element) -> Option<String> {
     let encoded = vcard.get_child("PHOTO", ns::VCARD)?.get_child("BINVAL", ns::VCARD)?.text();
     let encoded: String = encoded.split_ascii_whitespace().collect();
     let photo = BASE64.decode(encoded).ok().filter(|photo| !photo.is_empty())?;

@@ -107,7 +107,7 @@ pub(crate) fn new_item(jid: &BareJid) -> Item {
 }
 
 /// The `<item/>` of a roster (RFC 6121 §2.1.2).
-fn item_xml(item: &Item) -> Xml {
+pub(crate) fn item_xml(item: &Item) -> Xml {
     Xml::bare("item")
         .attr("jid", &item.jid)
         .attr_opt("name", item.name.as_deref())

@@ -3,24 +3,28 @@
 
 use super::{
     Stored,
-    page::{Filter, Page, Paging, Span, With},
+    page::{Filter, Page, Paging, Span, WithHash},
     read_id,
 };
 use crate::{
     AccountId, ArchiveId, Db, Error, Statement, Value,
     dialect::{ID_LIST_LEN, id_list},
     limits,
+    seal::DataKey,
 };
 
 pub(super) const KEYS: &str =
-    concat!("SELECT id, peer, peer_resource FROM archive WHERE owner = ? AND id IN (", id_list!(), ") ORDER BY id");
-pub(super) const MESSAGES: &str = concat!(
-    "SELECT id, peer, peer_resource, direction, stanza FROM archive WHERE owner = ? AND id IN (",
-    id_list!(),
-    ") ORDER BY id"
-);
+    concat!("SELECT id, peer_hash, full_hash FROM archive WHERE owner = ? AND id IN (", id_list!(), ") ORDER BY id");
+pub(super) const MESSAGES: &str =
+    concat!("SELECT id, direction, sealed FROM archive WHERE owner = ? AND id IN (", id_list!(), ") ORDER BY id");
 
-pub(super) async fn page(db: &Db, owner: AccountId, filter: &Filter, paging: &Paging) -> Result<Option<Page>, Error> {
+pub(super) async fn page(
+    db: &Db,
+    (owner, key): (AccountId, &DataKey),
+    filter: &Filter,
+    with: Option<WithHash>,
+    paging: &Paging,
+) -> Result<Option<Page>, Error> {
     let mut ids = filter.ids.clone();
     ids.sort_unstable();
     ids.dedup();
@@ -33,8 +37,8 @@ pub(super) async fn page(db: &Db, owner: AccountId, filter: &Filter, paging: &Pa
     for chunk in ids.chunks(ID_LIST_LEN) {
         for mut row in db.query(select(KEYS, owner, chunk)).await? {
             found = found.saturating_add(1);
-            let (id, peer, resource) = (read_id(&mut row)?, row.text()?, row.opt_text()?);
-            if span.contains(id) && filter.with.as_ref().is_none_or(|with| is_with(with, &peer, resource.as_deref())) {
+            let (id, bare, full) = (read_id(&mut row)?, row.blob()?, row.opt_blob()?);
+            if span.contains(id) && with.is_none_or(|with| is_with(with, &bare, full.as_deref())) {
                 matching.push(id);
             }
         }
@@ -46,7 +50,7 @@ pub(super) async fn page(db: &Db, owner: AccountId, filter: &Filter, paging: &Pa
     let mut messages = Vec::with_capacity(wanted.len());
     for chunk in wanted.chunks(ID_LIST_LEN) {
         for row in db.query(select(MESSAGES, owner, chunk)).await? {
-            messages.push(Stored::read(row)?);
+            messages.push(Stored::read(key, owner, row)?);
         }
     }
     let index = wanted.first().map(|first| matching.iter().filter(|id| *id < first).count());
@@ -71,8 +75,8 @@ fn cut(matching: &[ArchiveId], span: Span, paging: &Paging) -> (Vec<ArchiveId>, 
     (wanted, excess == 0)
 }
 
-fn is_with(with: &With, peer: &str, resource: Option<&str>) -> bool {
-    with.bare == peer && with.resource.as_deref().is_none_or(|wanted| resource == Some(wanted))
+fn is_with(with: WithHash, bare: &[u8], full: Option<&[u8]>) -> bool {
+    with.bare.0 == bare && with.full.is_none_or(|wanted| full == Some(wanted.0.as_slice()))
 }
 
 pub(super) fn select(sql: &'static str, owner: AccountId, ids: &[ArchiveId]) -> Statement {

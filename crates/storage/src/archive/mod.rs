@@ -8,9 +8,17 @@ mod by_ids;
 mod page;
 mod purge;
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
 use bytes::Bytes;
 
-use crate::{AccountId, ArchiveId, Db, Error, Queued, Row, Statement};
+use crate::{
+    AccountId, ArchiveId, Db, Error, Queued, Row, Statement, Value, limits,
+    seal::{DataKey, Fields, Place, Table},
+};
 
 pub use page::{Before, Filter, Page, Paging, With, page};
 pub use purge::{purge, purge_owner};
@@ -32,7 +40,7 @@ impl Direction {
         }
     }
 
-    fn from_int(number: i64) -> Result<Self, Error> {
+    pub(crate) fn from_int(number: i64) -> Result<Self, Error> {
         match number {
             0 => Ok(Self::Received),
             1 => Ok(Self::Sent),
@@ -79,39 +87,42 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// From the columns id, peer, peer_resource, direction, stanza.
-    pub(crate) fn read(mut row: Row) -> Result<Self, Error> {
-        Ok(Self {
-            id: read_id(&mut row)?,
-            peer: row.text()?,
-            peer_resource: row.opt_text()?,
-            direction: Direction::from_int(row.int()?)?,
-            stanza: row.blob()?,
-        })
+    /// From the columns id, direction, sealed.
+    pub(crate) fn read(key: &DataKey, owner: AccountId, mut row: Row) -> Result<Self, Error> {
+        let (id, direction) = (read_id(&mut row)?, Direction::from_int(row.int()?)?);
+        let mut opened = key.open(place(owner, id), row.blob()?)?;
+        let (peer, peer_resource) = (opened.text()?, opened.opt_text()?);
+        Ok(Self { id, peer, peer_resource, direction, stanza: opened.rest() })
     }
+}
+
+fn place(owner: AccountId, id: ArchiveId) -> Place {
+    Place::numbered(Table::Mailbox, owner, id.to_i64())
 }
 
 pub(crate) fn read_id(row: &mut Row) -> Result<ArchiveId, Error> {
     ArchiveId::from_i64(row.int()?).ok_or_else(|| Error::Corrupt("negative archive id".into()))
 }
 
-const ARCHIVE: &str = "\
-INSERT INTO archive (owner, id, peer, peer_resource, direction, stanza) VALUES (?, ?, ?, ?, ?, ?)";
-const TRANSIENT: &str = "\
-INSERT INTO transient (owner, id, peer, peer_resource, direction, stanza) VALUES (?, ?, ?, ?, ?, ?)";
+pub(crate) const ARCHIVE: &str = "\
+INSERT INTO archive (owner, id, peer_hash, full_hash, direction, sealed) VALUES (?, ?, ?, ?, ?, ?)";
+pub(crate) const TRANSIENT: &str = "INSERT INTO transient (owner, id, direction, sealed) VALUES (?, ?, ?, ?)";
 const UNDELIVERED: &str = "INSERT INTO undelivered (owner, id) VALUES (?, ?)";
 
 /// Messages that have their place among the writes.
 #[must_use = "whether they are stored is not known yet"]
-pub struct Appending(Option<Queued>);
+pub struct Appending(Option<(Queued, Arc<AtomicI64>)>);
 
 impl Appending {
     /// Returns once they are durable. An id that its owner has already is a conflict.
     pub async fn stored(self) -> Result<(), Error> {
-        match self.0 {
-            Some(queued) => queued.durable().await.map(drop),
-            None => Ok(()),
+        let Some((queued, mark)) = self.0 else { return Ok(()) };
+        let stored = queued.durable().await;
+        if stored.is_err() {
+            // The note of how far the ids have come may have gone with it.
+            mark.store(-1, Ordering::Relaxed);
         }
+        stored.map(drop)
     }
 }
 
@@ -123,47 +134,68 @@ pub async fn append(db: &Db, entries: Vec<Entry>) -> Result<(), Error> {
 
 /// The first half of [`append`]. What is queued later is seen no earlier: whoever
 /// gives ids in the order of the queue may read an archive on from its last id
-/// and miss nothing.
+/// and miss nothing. What belongs to an account that is gone goes with it.
 pub async fn queue(db: &Db, entries: Vec<Entry>) -> Result<Appending, Error> {
     let mut batch = Vec::with_capacity(entries.len().saturating_mul(2));
-    for entry in entries {
-        let (owner, id) = (entry.owner, entry.id);
-        let undelivered = entry.undelivered;
-        let table = match (entry.archived, undelivered) {
-            (true, _) => ARCHIVE,
-            (false, true) => TRANSIENT,
+    let mut newest = ArchiveId::MIN;
+    for entry in &entries {
+        let Some(key) = db.key(entry.owner).await? else { continue };
+        let statement = match (entry.archived, entry.undelivered) {
+            (true, _) => Statement::new(ARCHIVE, archived(&key, entry)?),
+            (false, true) => Statement::new(TRANSIENT, transient(&key, entry)?),
             (false, false) => continue,
         };
-        batch.push(Statement::new(
-            table,
-            [
-                owner.into(),
-                id.into(),
-                entry.peer.into(),
-                entry.peer_resource.into(),
-                entry.direction.to_int().into(),
-                entry.stanza.into(),
-            ],
-        ));
-        if undelivered {
-            batch.push(Statement::new(UNDELIVERED, [owner.into(), id.into()]));
+        batch.push(statement);
+        if entry.undelivered {
+            batch.push(Statement::new(UNDELIVERED, [entry.owner.into(), entry.id.into()]));
         }
+        newest = newest.max(entry.id);
     }
     if batch.is_empty() {
         return Ok(Appending(None));
     }
-    Ok(Appending(Some(db.queue(batch).await?)))
+    batch.extend(mark(db, newest));
+    Ok(Appending(Some((db.queue(batch).await?, Arc::clone(&db.archive_mark)))))
 }
 
-const NEWEST: &str = "\
-SELECT MAX(id) FROM (
-    SELECT * FROM (SELECT id FROM archive ORDER BY rowid DESC LIMIT 1)
-    UNION ALL SELECT * FROM (SELECT id FROM transient ORDER BY rowid DESC LIMIT 1))";
+/// The columns owner, id, peer_hash, full_hash, direction, sealed.
+pub(crate) fn archived(key: &DataKey, entry: &Entry) -> Result<[Value; 6], Error> {
+    let peer_hash = key.jid(&entry.peer);
+    let full_hash = entry.peer_resource.as_deref().map(|resource| key.full_jid(&entry.peer, resource));
+    let [owner, id, direction, sealed] = transient(key, entry)?;
+    Ok([owner, id, peer_hash.into(), full_hash.into(), direction, sealed])
+}
 
-/// The newest id of any mailbox: what was stored last. New ids must be greater, also when the clock was set back.
+/// The columns owner, id, direction, sealed.
+pub(crate) fn transient(key: &DataKey, entry: &Entry) -> Result<[Value; 4], Error> {
+    let fields = Fields::new(entry.stanza.len().saturating_add(entry.peer.len()).saturating_add(64))
+        .text(&entry.peer)
+        .opt_text(entry.peer_resource.as_deref())
+        .rest(&entry.stanza);
+    let sealed = key.seal(place(entry.owner, entry.id), fields)?;
+    Ok([entry.owner.into(), entry.id.into(), entry.direction.to_int().into(), sealed])
+}
+
+const MARK: &str = "UPDATE archive_mark SET id = ? WHERE one = 1 AND id < ?";
+const MARKED: &str = "SELECT id FROM archive_mark WHERE one = 1";
+
+/// About once a second, with the messages of that time: the note of how far the ids have come.
+fn mark(db: &Db, newest: ArchiveId) -> Option<Statement> {
+    let marked = ArchiveId::from_i64(db.archive_mark.load(Ordering::Relaxed));
+    if marked.is_some_and(|marked| newest.at_ms() < marked.at_ms().saturating_add(limits::ARCHIVE_MARK_MS)) {
+        return None;
+    }
+    db.archive_mark.store(newest.to_i64(), Ordering::Relaxed);
+    Some(Statement::new(MARK, [newest.into(), newest.into()]))
+}
+
+/// An id that no message of any mailbox has passed, at most
+/// [`ARCHIVE_MARK_MS`](limits::ARCHIVE_MARK_MS) beyond the newest: new ids must be
+/// greater, also when the clock was set back.
 pub async fn newest(db: &Db) -> Result<Option<ArchiveId>, Error> {
-    let row = db.query_one(Statement::new(NEWEST, [])).await?;
-    row.map_or(Ok(None), |mut row| row.opt_int()).map(|id| id.and_then(ArchiveId::from_i64))
+    let Some(mut row) = db.query_one(Statement::new(MARKED, [])).await? else { return Ok(None) };
+    let marked = Some(read_id(&mut row)?).filter(|id| *id > ArchiveId::MIN);
+    Ok(marked.map(|id| ArchiveId::last_at(id.at_ms().saturating_add(limits::ARCHIVE_MARK_MS))))
 }
 
 const EXISTS: &str = "SELECT 1 FROM archive WHERE owner = ? AND id = ?";

@@ -1,7 +1,10 @@
 //! Pages of an archive: the filters of XEP-0313 §4.1 and the paging of XEP-0059.
 
 use super::{Stored, by_ids, exists};
-use crate::{AccountId, ArchiveId, Db, Error, Statement, Value, limits};
+use crate::{
+    AccountId, ArchiveId, Db, Error, Statement, Value, limits,
+    seal::{DataKey, Hash},
+};
 
 /// The other side of a conversation (XEP-0313 §4.1.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,16 +97,21 @@ pub async fn page(db: &Db, owner: AccountId, filter: &Filter, paging: &Paging) -
             return Ok(None);
         }
     }
+    // Whoever is gone has no messages.
+    let Some(key) = db.key(owner).await? else {
+        return Ok(Some(Page { complete: true, count: paging.count.then_some(0), ..Page::default() }));
+    };
+    let with = filter.with.as_ref().map(|with| WithHash::of(&key, with));
     if !filter.ids.is_empty() {
-        return by_ids::page(db, owner, filter, paging).await;
+        return by_ids::page(db, (owner, &key), filter, with, paging).await;
     }
     let all = Span::of(filter);
     let wanted = all.within(paging);
     let max = paging.max.min(limits::PAGE_MESSAGES_MAX);
     // One more than asked for tells whether this is all.
-    let select = select(owner, filter.with.as_ref(), wanted, paging.backwards(), max.saturating_add(1));
+    let select = select(owner, with, wanted, paging.backwards(), max.saturating_add(1));
     let rows = db.query(select).await?;
-    let mut messages = rows.into_iter().map(Stored::read).collect::<Result<Vec<_>, _>>()?;
+    let mut messages = rows.into_iter().map(|row| Stored::read(&key, owner, row)).collect::<Result<Vec<_>, _>>()?;
     let max = usize::try_from(max).unwrap_or(usize::MAX);
     let complete = messages.len() <= max;
     messages.truncate(max);
@@ -112,13 +120,27 @@ pub async fn page(db: &Db, owner: AccountId, filter: &Filter, paging: &Paging) -
     }
     let mut page = Page { messages, complete, count: None, index: None };
     if paging.count {
-        page.count = Some(count(db, owner, filter.with.as_ref(), all).await?);
+        page.count = Some(count(db, owner, with, all).await?);
         if let Some(first) = page.messages.first() {
             let earlier = Span { last: first.id.previous(), ..all };
-            page.index = Some(count(db, owner, filter.with.as_ref(), earlier).await?);
+            page.index = Some(count(db, owner, with, earlier).await?);
         }
     }
     Ok(Some(page))
+}
+
+/// The other side of a conversation as the index knows it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct WithHash {
+    pub(super) bare: Hash,
+    pub(super) full: Option<Hash>,
+}
+
+impl WithHash {
+    pub(super) fn of(key: &DataKey, With { bare, resource }: &With) -> Self {
+        let full = resource.as_deref().map(|resource| key.full_jid(bare, resource));
+        Self { bare: key.jid(bare), full }
+    }
 }
 
 /// A range of ids, both ends included; every bound of a query becomes one.
@@ -163,7 +185,7 @@ impl Span {
 macro_rules! messages {
     ($peer:literal, $order:literal) => {
         concat!(
-            "SELECT id, peer, peer_resource, direction, stanza FROM archive WHERE owner = ?",
+            "SELECT id, direction, sealed FROM archive WHERE owner = ?",
             $peer,
             " AND id >= ? AND id <= ? ORDER BY id",
             $order,
@@ -178,39 +200,39 @@ macro_rules! counted {
     };
 }
 
-pub(super) fn select(owner: AccountId, with: Option<&With>, span: Span, backwards: bool, limit: u32) -> Statement {
+pub(super) fn select(owner: AccountId, with: Option<WithHash>, span: Span, backwards: bool, limit: u32) -> Statement {
     let sql = match (with, backwards) {
         (None, false) => messages!("", ""),
         (None, true) => messages!("", " DESC"),
-        (Some(With { resource: None, .. }), false) => messages!(" AND peer = ?", ""),
-        (Some(With { resource: None, .. }), true) => messages!(" AND peer = ?", " DESC"),
-        (Some(With { resource: Some(_), .. }), false) => messages!(" AND peer = ? AND peer_resource = ?", ""),
-        (Some(With { resource: Some(_), .. }), true) => messages!(" AND peer = ? AND peer_resource = ?", " DESC"),
+        (Some(WithHash { full: None, .. }), false) => messages!(" AND peer_hash = ?", ""),
+        (Some(WithHash { full: None, .. }), true) => messages!(" AND peer_hash = ?", " DESC"),
+        (Some(WithHash { full: Some(_), .. }), false) => messages!(" AND peer_hash = ? AND full_hash = ?", ""),
+        (Some(WithHash { full: Some(_), .. }), true) => messages!(" AND peer_hash = ? AND full_hash = ?", " DESC"),
     };
     let mut params = params(owner, with, span);
     params.push(limit.into());
     Statement::new(sql, params)
 }
 
-pub(super) fn select_count(owner: AccountId, with: Option<&With>, span: Span) -> Statement {
+pub(super) fn select_count(owner: AccountId, with: Option<WithHash>, span: Span) -> Statement {
     let sql = match with {
         None => counted!(""),
-        Some(With { resource: None, .. }) => counted!(" AND peer = ?"),
-        Some(With { resource: Some(_), .. }) => counted!(" AND peer = ? AND peer_resource = ?"),
+        Some(WithHash { full: None, .. }) => counted!(" AND peer_hash = ?"),
+        Some(WithHash { full: Some(_), .. }) => counted!(" AND peer_hash = ? AND full_hash = ?"),
     };
     Statement::new(sql, params(owner, with, span))
 }
 
-async fn count(db: &Db, owner: AccountId, with: Option<&With>, span: Span) -> Result<u64, Error> {
+async fn count(db: &Db, owner: AccountId, with: Option<WithHash>, span: Span) -> Result<u64, Error> {
     db.query_one(select_count(owner, with, span)).await?.map_or(Ok(0), |mut row| row.count())
 }
 
-fn params(owner: AccountId, with: Option<&With>, span: Span) -> Vec<Value> {
+fn params(owner: AccountId, with: Option<WithHash>, span: Span) -> Vec<Value> {
     let mut params = Vec::with_capacity(6);
     params.push(owner.into());
     if let Some(with) = with {
-        params.push(with.bare.as_str().into());
-        params.extend(with.resource.as_deref().map(Value::from));
+        params.push(with.bare.into());
+        params.extend(with.full.map(Value::from));
     }
     params.extend([span.first.into(), span.last.into()]);
     params

@@ -3,10 +3,10 @@
 
 use super::{
     by_ids,
-    page::{Filter, Span, With, select, select_count},
+    page::{Filter, Span, WithHash, select, select_count},
     purge,
 };
-use crate::{AccountId, ArchiveId, Db, Options, Statement, Value, undelivered};
+use crate::{AccountId, ArchiveId, Db, MasterKeys, Options, Statement, Value, seal::Hash, undelivered};
 
 async fn plan(db: &Db, statement: Statement) -> String {
     let sql = format!("EXPLAIN QUERY PLAN {}", statement.sql).leak();
@@ -26,22 +26,27 @@ fn ones(count: usize) -> Vec<Value> {
 #[tokio::test]
 async fn each_query_uses_its_index_and_sorts_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let db = Db::open("sqlite:plans.db", dir.path(), &Options::default()).await.unwrap();
+    let db = Db::open("sqlite:plans.db", dir.path(), &Options::new(MasterKeys::one([1; 32]).unwrap())).await.unwrap();
     let owner = AccountId(1);
     let everything = Span::of(&Filter::default());
-    let bare = With { bare: "bob@example.org".into(), resource: None };
-    let full = With { bare: "bob@example.org".into(), resource: Some("phone".into()) };
+    let bare = WithHash { bare: Hash([1; 16]), full: None };
+    let full = WithHash { full: Some(Hash([2; 16])), ..bare };
 
     let mut expected = vec![
         (select_count(owner, None, everything), "COVERING INDEX archive_by_id (owner=? AND id>? AND id<?)"),
         (
-            select_count(owner, Some(&bare), everything),
-            "COVERING INDEX archive_by_peer (owner=? AND peer=? AND id>? AND id<?)",
+            select_count(owner, Some(bare), everything),
+            "COVERING INDEX archive_by_peer (owner=? AND peer_hash=? AND id>? AND id<?)",
         ),
-        (select_count(owner, Some(&full), everything), "INDEX archive_by_peer (owner=? AND peer=? AND id>? AND id<?)"),
+        (
+            select_count(owner, Some(full), everything),
+            "INDEX archive_by_peer (owner=? AND peer_hash=? AND id>? AND id<?)",
+        ),
         (Statement::new(super::EXISTS, ones(2)), "COVERING INDEX archive_by_id (owner=? AND id=?)"),
         (Statement::new(super::FIRST, ones(1)), "COVERING INDEX archive_by_id (owner=?)"),
         (Statement::new(super::LAST, ones(1)), "COVERING INDEX archive_by_id (owner=?)"),
+        (Statement::new(super::MARK, ones(2)), "archive_mark USING INTEGER PRIMARY KEY (rowid=?)"),
+        (Statement::new(super::MARKED, []), "archive_mark USING INTEGER PRIMARY KEY (rowid=?)"),
         (by_ids::select(by_ids::KEYS, owner, &[ArchiveId::MIN]), "INDEX archive_by_id (owner=? AND id=?)"),
         (by_ids::select(by_ids::MESSAGES, owner, &[ArchiveId::MIN]), "INDEX archive_by_id (owner=? AND id=?)"),
         (Statement::new(purge::STEP, ones(3)), "INDEX archive_by_id (owner=? AND id<?)"),
@@ -54,8 +59,8 @@ async fn each_query_uses_its_index_and_sorts_nothing() {
     for backwards in [false, true] {
         for (with, index) in [
             (None, "INDEX archive_by_id (owner=? AND id>? AND id<?)"),
-            (Some(&bare), "INDEX archive_by_peer (owner=? AND peer=? AND id>? AND id<?)"),
-            (Some(&full), "INDEX archive_by_peer (owner=? AND peer=? AND id>? AND id<?)"),
+            (Some(bare), "INDEX archive_by_peer (owner=? AND peer_hash=? AND id>? AND id<?)"),
+            (Some(full), "INDEX archive_by_peer (owner=? AND peer_hash=? AND id>? AND id<?)"),
         ] {
             expected.push((select(owner, with, everything, backwards, 10), index));
         }

@@ -1,6 +1,8 @@
 //! What can go wrong between this crate and a database. No message contains a
 //! value of a row, a parameter or a password.
 
+use crate::Fingerprint;
+
 /// An error of the database, in words that help whoever operates it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -29,6 +31,12 @@ pub enum Error {
         found: i64,
         /// The newest version this binary knows.
         known: i64,
+    },
+    /// It was sealed with a master key that is not among those given.
+    #[error("the master key does not open this database: it needs the key with fingerprint {fingerprint}")]
+    MasterKey {
+        /// Of the key that is missing.
+        fingerprint: Fingerprint,
     },
     /// A database server could not be reached, or let nobody in.
     #[error("{0}")]

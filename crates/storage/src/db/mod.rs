@@ -2,8 +2,8 @@
 //! knows no aggregate.
 //!
 //! One thread (or for a database server one task) writes and commits for everybody
-//! who waits (group commit), a few read. Both have bounded queues. A simulation
-//! does without threads.
+//! who waits (group commit), a few read what cannot be read on the spot. Both have
+//! bounded queues. A simulation does without threads.
 
 mod error;
 mod job;
@@ -19,7 +19,7 @@ mod stats;
 use std::{
     fmt,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, atomic::AtomicI64},
 };
 
 use tokio::sync::oneshot;
@@ -27,6 +27,7 @@ use tokio::sync::oneshot;
 pub use error::Error;
 pub use row::{Outcome, Row};
 pub use sqlite::InlineOptions;
+pub(crate) use sqlite::{execute, for_each};
 pub use statement::{Statement, Value};
 pub use stats::{Stats, StatsSnapshot};
 
@@ -34,11 +35,20 @@ use self::{
     job::{Read, Write},
     remote::{Remote, address::Address},
 };
-use crate::{dialect::Dialect, limits};
+use crate::{
+    AccountId, Fingerprint, MasterKeys, Reread,
+    dialect::Dialect,
+    limits,
+    seal::{DataKey, Keyring},
+};
 
 /// How a database is used; the defaults are those of [`limits`].
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// What the keys in the database are wrapped with.
+    pub master_keys: MasterKeys,
+    /// Where to look for newer master keys, when a key turns up that these did not wrap.
+    pub reread: Option<Reread>,
     /// Reader threads of SQLite; at least 1.
     pub readers: usize,
     /// Connections to a database server that read; at least 1, and one more writes.
@@ -56,9 +66,12 @@ pub struct Options {
     pub pages_max: Option<u32>,
 }
 
-impl Default for Options {
-    fn default() -> Self {
+impl Options {
+    /// The defaults, with these keys.
+    pub fn new(master_keys: MasterKeys) -> Self {
         Self {
+            master_keys,
+            reread: None,
             readers: limits::READERS,
             remote_readers: limits::REMOTE_READERS,
             write_queue_batches_max: limits::WRITE_QUEUE_BATCHES_MAX,
@@ -90,7 +103,7 @@ pub(crate) enum Location {
 }
 
 /// Reads a storage URL. A relative file is in `data_dir`.
-pub(crate) fn locate(url: &str, data_dir: &Path, options: &Options) -> Result<Location, Error> {
+pub(crate) fn locate(url: &str, data_dir: &Path, password: Option<&Password>) -> Result<Location, Error> {
     let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
     let dialect = match scheme {
         "sqlite" => return Ok(Location::File(data_dir.join(rest.strip_prefix("//").unwrap_or(rest)))),
@@ -98,13 +111,13 @@ pub(crate) fn locate(url: &str, data_dir: &Path, options: &Options) -> Result<Lo
         "mysql" | "mariadb" => Dialect::Mysql,
         other => return Err(Error::Scheme { scheme: other.to_owned() }),
     };
-    let password = options.password.as_ref().map(|password| password.0.as_str());
+    let password = password.map(|password| password.0.as_str());
     Ok(Location::Server(Box::new(Address::parse(dialect, url, password, data_dir)?)))
 }
 
 /// A storage URL as it may be shown: a database server without user, password and options.
 pub fn without_password(url: &str) -> String {
-    match locate(url, Path::new(""), &Options::default()) {
+    match locate(url, Path::new(""), None) {
         Ok(Location::File(_)) => url.to_owned(),
         Ok(Location::Server(address)) => address.to_string(),
         // Whatever it is, it may hold a password.
@@ -134,6 +147,9 @@ impl Queued {
 #[derive(Clone)]
 pub struct Db {
     driver: Arc<Driver>,
+    keys: Arc<Keyring>,
+    /// The last id that was noted in the database; -1 for none by this process.
+    pub(crate) archive_mark: Arc<AtomicI64>,
 }
 
 enum Driver {
@@ -146,26 +162,61 @@ impl Db {
     /// Opens the database at `url`, creating (SQLite) and migrating it as needed. A
     /// relative file of a `sqlite:` URL is in `data_dir`, which must exist.
     pub async fn open(url: &str, data_dir: &Path, options: &Options) -> Result<Self, Error> {
-        let driver = match locate(url, data_dir, options)? {
+        let (driver, deployment) = match locate(url, data_dir, options.password.as_ref())? {
             Location::File(path) => {
                 let (file, options) = (path.clone(), options.clone());
                 let opening = tokio::task::spawn_blocking(move || sqlite::Sqlite::open(&file, &options));
                 let opened = opening.await.map_err(|_| Error::Unavailable)?;
-                Driver::Threads(opened.map_err(|cause| Error::open(path.display(), cause))?)
+                let (driver, deployment) = opened.map_err(|cause| Error::open(path.display(), cause))?;
+                (Driver::Threads(driver), deployment)
             }
             Location::Server(address) => {
                 let name = address.to_string();
-                Driver::Remote(Remote::open(*address, options).await.map_err(|cause| Error::open(name, cause))?)
+                let opened = Remote::open(*address, options).await;
+                let (driver, deployment) = opened.map_err(|cause| Error::open(name, cause))?;
+                (Driver::Remote(driver), deployment)
             }
         };
-        Ok(Self { driver: Arc::new(driver) })
+        let keys = Keyring::new(deployment, options.master_keys.clone(), options.reread.clone());
+        Ok(Self::new(driver, keys))
     }
 
-    /// An empty database in memory, without threads: statements run inside the
+    /// An empty database in memory, sealed with a fixed master key, without threads: statements run inside the
     /// futures of their callers, which first let other tasks run for as long as
     /// the seed says. For simulations, in a runtime whose timers are on.
     pub fn open_inline(options: InlineOptions) -> Result<Self, Error> {
-        Ok(Self { driver: Arc::new(Driver::Inline(sqlite::Inline::open(options)?)) })
+        let master_keys = MasterKeys::one([1; 32])?;
+        let (driver, deployment) = sqlite::Inline::open(options, &master_keys)?;
+        Ok(Self::new(Driver::Inline(driver), Keyring::new(deployment, master_keys, None)))
+    }
+
+    fn new(driver: Driver, keys: Keyring) -> Self {
+        Self { driver: Arc::new(driver), keys: Arc::new(keys), archive_mark: Arc::new(AtomicI64::new(-1)) }
+    }
+
+    /// A lasting secret of this deployment, the same whatever the master key; each purpose has one of its own.
+    pub fn secret(&self, purpose: &str) -> Result<[u8; 32], Error> {
+        self.keys.secret(purpose)
+    }
+
+    /// Whether this master key is at hand, perhaps only now that it was looked for again.
+    pub async fn has_master_key(&self, fingerprint: Fingerprint) -> bool {
+        self.keys.has(fingerprint).await
+    }
+
+    /// The keys that seal what aggregates store.
+    pub(crate) fn keys(&self) -> &Keyring {
+        &self.keys
+    }
+
+    /// The key of an account; `None` if there is no such account, or it is being deleted.
+    pub(crate) async fn key(&self, owner: AccountId) -> Result<Option<Arc<DataKey>>, Error> {
+        self.keys.of(self, owner).await
+    }
+
+    /// As [`key`](Self::key), for writers: no such account is a violated constraint.
+    pub(crate) async fn expect_key(&self, owner: AccountId) -> Result<Arc<DataKey>, Error> {
+        self.key(owner).await?.ok_or_else(|| Error::Constraint("no such account".into()))
     }
 
     /// Runs a batch, all of it or nothing, and returns once it is durable: an
@@ -211,6 +262,11 @@ impl Db {
     /// Runs a statement that only reads and returns its rows. It sees every
     /// write that was awaited before.
     pub async fn query(&self, statement: Statement) -> Result<Vec<Row>, Error> {
+        if let Driver::Threads(driver) = &*self.driver
+            && let Some(rows) = driver.query_on_the_spot(&statement)
+        {
+            return Ok(rows);
+        }
         let (answer, answered) = oneshot::channel();
         match &*self.driver {
             Driver::Threads(driver) => driver.queue_query(Read { statement, answer }).await?,

@@ -17,6 +17,8 @@ pub(super) struct Queue<T> {
 struct State<T> {
     jobs: VecDeque<T>,
     closed: bool,
+    /// Threads that wait until a deadline, and then look by themselves.
+    dozing: usize,
 }
 
 pub(super) enum Popped<T> {
@@ -28,22 +30,35 @@ pub(super) enum Popped<T> {
 
 impl<T> Queue<T> {
     pub(super) fn new(jobs_max: usize) -> Self {
-        let state = State { jobs: VecDeque::new(), closed: false };
+        let state = State { jobs: VecDeque::new(), closed: false, dozing: 0 };
         Self { room: Semaphore::new(jobs_max.max(1)), state: Mutex::new(state), arrived: Condvar::new() }
     }
 
     /// Waits for room, then queues. Cancelled while waiting, it queues nothing.
     pub(super) async fn push(&self, job: T) -> Result<(), Error> {
-        self.room.acquire().await.map_err(|_| Error::Unavailable)?.forget();
-        {
-            let mut state = self.state.lock();
-            if state.closed {
-                return Err(Error::Unavailable);
-            }
-            state.jobs.push_back(job);
-        }
+        self.put(job).await?;
         self.arrived.notify_one();
         Ok(())
+    }
+
+    /// The same for a job that has time: a thread that waits until a deadline
+    /// is not woken before it.
+    pub(super) async fn push_unhurried(&self, job: T) -> Result<(), Error> {
+        if self.put(job).await? == 0 {
+            self.arrived.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Returns how many threads wait until a deadline.
+    async fn put(&self, job: T) -> Result<usize, Error> {
+        self.room.acquire().await.map_err(|_| Error::Unavailable)?.forget();
+        let mut state = self.state.lock();
+        if state.closed {
+            return Err(Error::Unavailable);
+        }
+        state.jobs.push_back(job);
+        Ok(state.dozing)
     }
 
     /// Blocks until a job, the deadline if there is one, or the end.
@@ -59,13 +74,17 @@ impl<T> Queue<T> {
             }
             match deadline {
                 None => self.arrived.wait(&mut state),
-                Some(deadline) if self.arrived.wait_until(&mut state, deadline).timed_out() => {
-                    return state.jobs.pop_front().map_or(Popped::TimedOut, |job| {
-                        self.room.add_permits(1);
-                        Popped::Job(job)
-                    });
+                Some(deadline) => {
+                    state.dozing = state.dozing.saturating_add(1);
+                    let timed_out = self.arrived.wait_until(&mut state, deadline).timed_out();
+                    state.dozing = state.dozing.saturating_sub(1);
+                    if timed_out {
+                        return state.jobs.pop_front().map_or(Popped::TimedOut, |job| {
+                            self.room.add_permits(1);
+                            Popped::Job(job)
+                        });
+                    }
                 }
-                Some(_) => {}
             }
         }
     }
@@ -120,6 +139,23 @@ mod tests {
         assert!(matches!(queue.pop(None), Popped::Job(2)));
         assert!(matches!(queue.pop(None), Popped::Job(3)));
         assert!(matches!(queue.pop(Some(Instant::now())), Popped::TimedOut));
+    }
+
+    #[tokio::test]
+    async fn a_job_that_has_time_is_found_at_the_deadline() {
+        let queue = Arc::new(Queue::new(8));
+        let popping = {
+            let queue = Arc::clone(&queue);
+            let deadline = Instant::now() + std::time::Duration::from_millis(200);
+            std::thread::spawn(move || {
+                (matches!(queue.pop(Some(deadline)), Popped::Job(7)), Instant::now() >= deadline)
+            })
+        };
+        while queue.state.lock().dozing == 0 {
+            std::thread::yield_now();
+        }
+        queue.push_unhurried(7).await.unwrap();
+        assert_eq!(popping.join().unwrap(), (true, true));
     }
 
     #[tokio::test]

@@ -9,13 +9,14 @@ pub(crate) mod sqlite;
 use std::path::Path;
 
 use crate::{
-    Error, Options,
+    Error, MasterKeys, Password,
     db::{Location, locate},
     dialect::Dialect,
+    seal,
 };
 
 /// One step of a schema.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Migration {
     /// Counts from 1, without gaps.
     pub version: i64,
@@ -23,27 +24,32 @@ pub struct Migration {
     pub name: &'static str,
     /// Its statements.
     pub sql: &'static str,
+    /// What SQL cannot do, in the same transaction; SQLite alone has such.
+    then: Option<Step>,
 }
 
-macro_rules! migrations {
-    ($folder:literal: $($version:literal $name:literal $file:literal),* $(,)?) => {
-        &[$(Migration {
-            version: $version,
-            name: $name,
-            sql: include_str!(concat!($folder, "/", $file, ".sql")),
-        }),*]
-    };
+type Step = fn(&rusqlite::Connection, &MasterKeys) -> Result<(), Error>;
+
+/// SQL alone.
+const fn plain(version: i64, name: &'static str, sql: &'static str) -> Migration {
+    Migration { version, name, sql, then: None }
 }
 
-const SQLITE: &[Migration] = migrations! { "sqlite":
-    1 "accounts" "0001_accounts",
-    2 "roster" "0002_roster",
-    3 "archive" "0003_archive",
-    4 "profiles" "0004_profiles",
-    5 "devices" "0005_devices",
-};
-const POSTGRES: &[Migration] = migrations! { "postgres": };
-const MYSQL: &[Migration] = migrations! { "mysql": };
+const SQLITE: &[Migration] = &[
+    plain(1, "accounts", include_str!("sqlite/0001_accounts.sql")),
+    plain(2, "roster", include_str!("sqlite/0002_roster.sql")),
+    plain(3, "archive", include_str!("sqlite/0003_archive.sql")),
+    plain(4, "profiles", include_str!("sqlite/0004_profiles.sql")),
+    plain(5, "devices", include_str!("sqlite/0005_devices.sql")),
+    Migration {
+        version: 6,
+        name: "sealed",
+        sql: include_str!("sqlite/0006_sealed.sql"),
+        then: Some(seal::migrate::seal_rows),
+    },
+];
+const POSTGRES: &[Migration] = &[plain(1, "whimbrel", include_str!("postgres/0001_whimbrel.sql"))];
+const MYSQL: &[Migration] = &[plain(1, "whimbrel", include_str!("mysql/0001_whimbrel.sql"))];
 
 fn of(dialect: Dialect) -> &'static [Migration] {
     match dialect {
@@ -53,9 +59,10 @@ fn of(dialect: Dialect) -> &'static [Migration] {
     }
 }
 
-/// The migrations that opening the database at `url` would run; it is left as it is. `options` give the password.
-pub async fn pending(url: &str, data_dir: &Path, options: &Options) -> Result<Vec<Migration>, Error> {
-    let migrations = match locate(url, data_dir, options)? {
+/// The migrations that opening the database at `url` would run; it is left as it is. `password` is that
+/// of [`Options`](crate::Options).
+pub async fn pending(url: &str, data_dir: &Path, password: Option<&Password>) -> Result<Vec<Migration>, Error> {
+    let migrations = match locate(url, data_dir, password)? {
         Location::File(path) => sqlite::pending(&path).map_err(|cause| Error::open(path.display(), cause))?,
         Location::Server(address) => {
             let pending = remote::pending(&address).await;

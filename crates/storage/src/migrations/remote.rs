@@ -55,7 +55,7 @@ async fn migrate(connection: &mut Connection, dialect: Dialect, migrations: &[Mi
         match dialect {
             Dialect::Mysql => run_in_steps(connection, migration).await?,
             Dialect::Postgres | Dialect::Sqlite => {
-                let Migration { version, name, sql } = migration;
+                let Migration { version, name, sql, .. } = migration;
                 let noted = format!("INSERT INTO migrations (version, name) VALUES ({version}, '{name}')");
                 connection.script(&format!("BEGIN;\n{sql};\n{noted};\nCOMMIT")).await?;
             }

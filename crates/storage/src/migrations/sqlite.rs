@@ -5,15 +5,15 @@ use std::path::Path;
 use rusqlite::{Connection, OpenFlags};
 
 use super::{Migration, SQLITE};
-use crate::Error;
+use crate::{Error, MasterKeys};
 
 /// Brings the schema to the newest version, each migration in a transaction.
 /// Two processes that start at once take turns.
-pub(crate) fn run(connection: &Connection) -> Result<(), Error> {
-    run_list(connection, SQLITE)
+pub(crate) fn run(connection: &Connection, master: &MasterKeys) -> Result<(), Error> {
+    run_list(connection, SQLITE, master)
 }
 
-fn run_list(connection: &Connection, migrations: &[Migration]) -> Result<(), Error> {
+fn run_list(connection: &Connection, migrations: &[Migration], master: &MasterKeys) -> Result<(), Error> {
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS migrations (
              version INTEGER PRIMARY KEY,
@@ -21,7 +21,7 @@ fn run_list(connection: &Connection, migrations: &[Migration]) -> Result<(), Err
          ) STRICT",
     )?;
     for migration in super::after(version(connection)?, migrations)? {
-        let result = run_one(connection, migration);
+        let result = run_one(connection, migration, master);
         if result.is_err() && !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK")?;
         }
@@ -30,11 +30,14 @@ fn run_list(connection: &Connection, migrations: &[Migration]) -> Result<(), Err
     Ok(())
 }
 
-fn run_one(connection: &Connection, migration: &Migration) -> Result<(), Error> {
+fn run_one(connection: &Connection, migration: &Migration, master: &MasterKeys) -> Result<(), Error> {
     connection.execute_batch("BEGIN IMMEDIATE")?;
     // Another process may have been faster.
     if version(connection)? < migration.version {
         connection.execute_batch(migration.sql)?;
+        if let Some(step) = migration.then {
+            step(connection, master)?;
+        }
         connection
             .execute("INSERT INTO migrations (version, name) VALUES (?, ?)", (migration.version, migration.name))?;
     }
@@ -60,15 +63,19 @@ pub(super) fn pending(path: &Path) -> Result<Vec<&'static Migration>, Error> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::plain, *};
+
+    fn keys() -> MasterKeys {
+        MasterKeys::one([1; 32]).unwrap()
+    }
 
     #[test]
     fn every_earlier_schema_reaches_the_newest_one() {
         for released in 0..=SQLITE.len() {
             let connection = Connection::open_in_memory().unwrap();
-            run_list(&connection, &SQLITE[..released]).unwrap();
-            run(&connection).unwrap();
-            run(&connection).unwrap();
+            run_list(&connection, &SQLITE[..released], &keys()).unwrap();
+            run(&connection, &keys()).unwrap();
+            run(&connection, &keys()).unwrap();
             assert_eq!(version(&connection).unwrap(), SQLITE.last().unwrap().version);
         }
     }
@@ -76,19 +83,19 @@ mod tests {
     #[test]
     fn a_migration_that_fails_leaves_the_schema_as_it_was() {
         let connection = Connection::open_in_memory().unwrap();
-        let broken = [Migration { version: 1, name: "broken", sql: "CREATE TABLE half (a INTEGER) STRICT; NONSENSE" }];
-        assert!(run_list(&connection, &broken).is_err());
+        let broken = [plain(1, "broken", "CREATE TABLE half (a INTEGER) STRICT; NONSENSE")];
+        assert!(run_list(&connection, &broken, &keys()).is_err());
         assert_eq!(version(&connection).unwrap(), 0);
         assert!(connection.execute_batch("SELECT a FROM half").is_err());
-        run(&connection).unwrap();
+        run(&connection, &keys()).unwrap();
     }
 
     #[test]
     fn a_newer_schema_is_refused_in_clear_words() {
         let connection = Connection::open_in_memory().unwrap();
-        run(&connection).unwrap();
+        run(&connection, &keys()).unwrap();
         connection.execute_batch("INSERT INTO migrations (version, name) VALUES (999, 'future')").unwrap();
-        let error = run(&connection).unwrap_err();
+        let error = run(&connection, &keys()).unwrap_err();
         assert_eq!(error, Error::Schema { found: 999, known: SQLITE.last().unwrap().version });
         assert!(error.to_string().contains("use the newer program"), "{error}");
     }

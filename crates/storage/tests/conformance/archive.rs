@@ -1,9 +1,9 @@
 //! The archive, apart from its paging.
 
 use storage::{
-    AccountId, ArchiveId, Db,
+    AccountId, ArchiveId, Db, accounts,
     archive::{self, Before, Direction, Entry, Filter, Paging, With},
-    limits::{DELETE_STEP_ROWS, QUERY_IDS_MAX},
+    limits::{ARCHIVE_MARK_MS, DELETE_STEP_ROWS, QUERY_IDS_MAX},
 };
 
 use crate::cast::{NOW_MS, account, id, message};
@@ -50,11 +50,28 @@ pub async fn metadata_names_both_ends(db: Db) {
 pub async fn the_newest_id_is_known_whoever_owns_it(db: Db) {
     assert_eq!(archive::newest(&db).await.unwrap(), None);
     let (alice, bob) = (account(&db, "alice").await, account(&db, "bob").await);
-    archive::append(&db, vec![message(alice, id(3))]).await.unwrap();
-    assert_eq!(archive::newest(&db).await.unwrap(), Some(id(3)));
+    let late = ArchiveId::from_i64(id(3).to_i64() + 1).unwrap();
+    archive::append(&db, vec![message(alice, id(3)), message(alice, late)]).await.unwrap();
+    let past_it = |newest: Option<ArchiveId>, id: ArchiveId| {
+        let newest = newest.unwrap();
+        assert!(newest >= id && newest.at_ms() <= id.at_ms() + ARCHIVE_MARK_MS, "{newest:?} {id:?}");
+    };
+    past_it(archive::newest(&db).await.unwrap(), late);
     let transient = Entry { archived: false, undelivered: true, ..message(bob, id(4)) };
-    archive::append(&db, vec![transient]).await.unwrap();
-    assert_eq!(archive::newest(&db).await.unwrap(), Some(id(4)));
+    archive::append(&db, vec![transient.clone()]).await.unwrap();
+    past_it(archive::newest(&db).await.unwrap(), id(4));
+    // What failed with the note of it is noted with the next.
+    archive::append(&db, vec![message(bob, id(6)), transient.clone()]).await.unwrap_err();
+    archive::append(&db, vec![message(bob, id(6))]).await.unwrap();
+    past_it(archive::newest(&db).await.unwrap(), id(6));
+}
+
+pub async fn what_is_for_an_account_that_is_gone_goes_with_it(db: Db) {
+    let (alice, bob) = (account(&db, "alice").await, account(&db, "bob").await);
+    accounts::delete(&db, bob).await.unwrap();
+    archive::append(&db, vec![message(alice, id(1)), message(bob, id(1))]).await.unwrap();
+    assert_eq!(ids(&db, alice).await, [id(1)]);
+    assert!(ids(&db, bob).await.is_empty());
 }
 
 pub async fn a_query_that_names_an_unknown_message_finds_nothing(db: Db) {

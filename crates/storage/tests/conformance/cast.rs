@@ -5,7 +5,7 @@ use std::path::Path;
 use bytes::Bytes;
 use services::Kind;
 use storage::{
-    AccountId, ArchiveId, Db, InlineOptions, Options,
+    AccountId, ArchiveId, Db, InlineOptions, MasterKeys, Options,
     accounts::{self, Credentials, ScramKeys},
     archive::{Direction, Entry},
 };
@@ -17,8 +17,7 @@ pub struct Backend {
 
 pub async fn sqlite() -> Backend {
     let dir = tempfile::tempdir().unwrap();
-    let db = Db::open("sqlite:whimbrel.db", dir.path(), &Options::default()).await.unwrap();
-    Backend { db, _dir: Some(dir) }
+    Backend { db: Db::open("sqlite:whimbrel.db", dir.path(), &options()).await.unwrap(), _dir: Some(dir) }
 }
 
 pub async fn inline() -> Backend {
@@ -33,9 +32,13 @@ pub async fn mysql() -> Backend {
     server(Kind::Mariadb).await
 }
 
+pub fn options() -> Options {
+    Options::new(MasterKeys::one([1; 32]).unwrap())
+}
+
 async fn server(kind: Kind) -> Backend {
     let url = kind.shared().unwrap().database().unwrap().url();
-    Backend { db: Db::open(&url, Path::new("/"), &Options::default()).await.unwrap(), _dir: None }
+    Backend { db: Db::open(&url, Path::new("/"), &options()).await.unwrap(), _dir: None }
 }
 
 pub fn credentials(seed: u8) -> Credentials {

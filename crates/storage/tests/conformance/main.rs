@@ -6,6 +6,7 @@ mod accounts;
 mod archive;
 mod cast;
 mod devices;
+mod moving;
 mod paging;
 mod profiles;
 mod roster;
@@ -50,6 +51,12 @@ macro_rules! every_story {
                 a_deleted_account_leaves_nothing_behind,
                 an_interrupted_deletion_is_finished_later,
             }
+            moving {
+                what_an_account_owns_is_counted_and_nobody_elses,
+                a_message_in_the_archive_can_wait_again_once,
+                all_private_xml_is_listed,
+                accounts_with_keys_of_one_hash_are_found,
+            }
             roster {
                 an_item_comes_back_as_it_was_stored,
                 each_change_takes_the_next_version,
@@ -64,6 +71,7 @@ macro_rules! every_story {
                 an_id_is_stored_once_per_owner,
                 metadata_names_both_ends,
                 the_newest_id_is_known_whoever_owns_it,
+                what_is_for_an_account_that_is_gone_goes_with_it,
                 a_query_that_names_an_unknown_message_finds_nothing,
                 messages_are_fetched_by_their_ids,
                 purging_spares_what_is_young_or_undelivered,
@@ -98,29 +106,6 @@ macro_rules! every_story {
 
 every_story!(sqlite: a_statement_returns_what_it_wrote);
 every_story!(inline: a_statement_returns_what_it_wrote);
-stories! { postgres:
-    waist {
-        a_query_sees_every_awaited_write,
-        a_batch_is_stored_as_a_whole_or_not_at_all,
-        a_failing_batch_hurts_no_neighbour,
-        many_writers_share_few_commits,
-        a_submitted_batch_keeps_its_place_and_comes_with_the_next_write,
-        a_submitted_batch_is_written_even_if_nobody_writes_after_it,
-        a_mistaken_statement_is_an_error_and_nothing_else,
-        after_close_everything_is_unavailable,
-        a_statement_returns_what_it_wrote,
-    }
-}
-// MySQL has no RETURNING.
-stories! { mysql:
-    waist {
-        a_query_sees_every_awaited_write,
-        a_batch_is_stored_as_a_whole_or_not_at_all,
-        a_failing_batch_hurts_no_neighbour,
-        many_writers_share_few_commits,
-        a_submitted_batch_keeps_its_place_and_comes_with_the_next_write,
-        a_submitted_batch_is_written_even_if_nobody_writes_after_it,
-        a_mistaken_statement_is_an_error_and_nothing_else,
-        after_close_everything_is_unavailable,
-    }
-}
+every_story!(postgres: a_statement_returns_what_it_wrote);
+// It has no RETURNING.
+every_story!(mysql:);

@@ -51,6 +51,9 @@ pub async fn private_xml_is_kept_by_name_and_namespace(db: Db) {
     assert_eq!(private_xml::load(&db, alice, "n", "a").await.unwrap().as_deref(), Some("<a xmlns='n'>2</a>"));
     assert_eq!(private_xml::load(&db, alice, "m", "a").await.unwrap(), None);
     let bytes = "<a xmlns='n'>2</a>".len() + "<b xmlns='n'>é</b>".len();
+    let mut all = private_xml::list(&db, alice).await.unwrap();
+    all.sort_by(|a, b| a.name.cmp(&b.name));
+    assert_eq!(all, [element("n", "a", "<a xmlns='n'>2</a>"), element("n", "b", "<b xmlns='n'>é</b>")]);
     assert_eq!(private_xml::bytes(&db, alice).await.unwrap(), u64::try_from(bytes).unwrap());
 }
 

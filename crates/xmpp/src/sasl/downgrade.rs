@@ -40,6 +40,14 @@ impl Offer {
         }
     }
 
+    /// The same without SCRAM of a hash, for an account that has no keys for it.
+    #[must_use]
+    pub fn without(mut self, hash: Hash) -> Self {
+        let is_of = |name: &String| name.parse().is_ok_and(|mechanism: Mechanism| mechanism.hash() == Some(hash));
+        self.mechanisms.retain(|name| !is_of(name));
+        self
+    }
+
     /// Whether the mechanism was advertised.
     pub fn contains(&self, mechanism: Mechanism) -> bool {
         self.mechanisms.iter().any(|name| name == mechanism.name())

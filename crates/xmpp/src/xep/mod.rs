@@ -1,5 +1,6 @@
 //! Payloads of the extensions, one file each, and the table of what is supported.
 
 pub mod data_form;
+pub mod portable;
 pub mod rsm;
 pub mod table;

@@ -80,6 +80,11 @@ pub const SUPPORTED: &[Xep] = &[
     Xep { server_features: &[ns::PING], account_features: &[ns::PING], ..xep(199, "XMPP Ping", "2.0.1") },
     Xep { server_features: &[ns::TIME], ..xep(202, "Entity Time", "2.0") },
     xep(203, "Delayed Delivery", "2.0"),
+    Xep {
+        status: Status::Partial,
+        note: "without personal eventing; blocked JIDs stand in a privacy list",
+        ..xep(227, "Portable Import/Export Format for XMPP-IM Servers", "1.1")
+    },
     Xep { server_features: &[ns::CARBONS, ns::CARBONS_RULES], ..xep(280, "Message Carbons", "1.0.1") },
     Xep { account_features: &[ns::FORWARD], ..xep(297, "Stanza Forwarding", "1.0") },
     Xep { account_features: &[ns::MAM, ns::MAM_EXTENDED], ..xep(313, "Message Archive Management", "1.1.3") },

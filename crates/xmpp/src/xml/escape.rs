@@ -41,8 +41,16 @@ fn escape(out: &mut String, text: &str, replacement: fn(char) -> Option<&'static
 
 /// What comes before the first character to replace, its replacement, and what comes after it.
 fn split(text: &str, replacement: fn(char) -> Option<&'static str>) -> Option<(&str, &'static str, &str)> {
+    if text.bytes().all(is_plain) {
+        return None;
+    }
     let (at, character, special) = text.char_indices().find_map(|(at, c)| Some((at, c, replacement(c)?)))?;
     Some((text.get(..at)?, special, text.get(at + character.len_utf8()..)?))
+}
+
+/// Whether a byte of UTF-8 begins or continues no character that is replaced. U+FFFE and U+FFFF begin with EF.
+const fn is_plain(byte: u8) -> bool {
+    byte >= b' ' && !matches!(byte, b'&' | b'<' | b'>' | b'\'' | b'"' | 0xEF)
 }
 
 const fn replacement(character: char) -> Option<&'static str> {

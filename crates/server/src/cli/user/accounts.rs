@@ -3,7 +3,8 @@
 use jid::{BareJid, NodePart};
 use storage::accounts::Account;
 use storage::devices::{self, Device};
-use storage::{Db, DeviceId, Options, accounts};
+use storage::owned::{self, Owned};
+use storage::{AccountId, Db, DeviceId, Options, accounts};
 use tokio::runtime::Runtime;
 use xmpp::sasl::Password;
 
@@ -19,8 +20,8 @@ const PAGE: u32 = 500;
 
 /// An open database, and who waits for it.
 pub(in crate::cli) struct Accounts {
-    db: Db,
-    runtime: Runtime,
+    pub(super) db: Db,
+    pub(super) runtime: Runtime,
     domain: String,
 }
 
@@ -28,7 +29,7 @@ impl Accounts {
     /// Opens the database, which is made when it is missing; a server may have it open too.
     pub(in crate::cli) fn open(config: &Config) -> Result<Self, Failure> {
         private_dir(&config.server.data_dir)?;
-        let options = Options { readers: 1, remote_readers: 1, ..database_options(config) };
+        let options = Options { readers: 1, remote_readers: 1, ..database_options(config)? };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let db = runtime.block_on(Db::open(&config.storage.url, &config.server.data_dir, &options))?;
         Ok(Self { db, runtime, domain: config.server.domain.to_string() })
@@ -71,6 +72,10 @@ impl Accounts {
         Ok(self.runtime.block_on(provisioning::delete(&host, &jid, None))?)
     }
 
+    pub(super) fn owned(&self, account: &Account) -> Result<Owned, Failure> {
+        Ok(self.runtime.block_on(owned::count(&self.db, account.id))?)
+    }
+
     pub(super) fn devices(&self, account: &Account) -> Result<Vec<Device>, Failure> {
         Ok(self.runtime.block_on(devices::list(&self.db, account.id, clock::now_ms()))?)
     }
@@ -85,12 +90,12 @@ impl Accounts {
     }
 
     pub(super) fn for_each_paged(&self, page: u32, mut each: impl FnMut(&Account)) -> Result<(), Failure> {
-        let mut after = None;
+        let mut after: Option<AccountId> = None;
         loop {
-            let listed = self.runtime.block_on(accounts::list(&self.db, after.as_deref(), page))?;
+            let listed = self.runtime.block_on(accounts::list(&self.db, after, page))?;
             listed.iter().for_each(&mut each);
             let Some(last) = listed.last() else { return Ok(()) };
-            after = Some(last.localpart.clone());
+            after = Some(last.id);
         }
     }
 

@@ -3,9 +3,12 @@
 
 mod accounts;
 mod devices;
+mod export;
+mod import;
 
 use clap::{Args, Subcommand};
 use jid::{DomainRef, NodePart};
+use storage::owned::Owned;
 use xmpp::sasl::Password;
 
 use super::output::{Failure, say};
@@ -26,12 +29,16 @@ pub(super) enum UserCommand {
     Disable(Named),
     /// Let a disabled account log in again
     Enable(Named),
-    /// Delete an account and all it owns, for good
-    Delete(Named),
-    /// List all accounts, one a line
+    /// Delete an account and all it owns, for good, and report what that was
+    Delete(Delete),
+    /// List all accounts, one a line, in the order in which they were created
     List(ConfigArg),
     /// Show what is known of an account
     Show(Named),
+    /// Write accounts to a file that other servers can read (XEP-0227), or one person's data as a ZIP
+    Export(export::Export),
+    /// Create accounts from a file that this or another server wrote (XEP-0227)
+    Import(import::Import),
     /// List the devices of an account, and take their access away
     #[command(subcommand)]
     Devices(devices::DevicesCommand),
@@ -43,6 +50,15 @@ pub(super) struct Named {
     jid: String,
     #[command(flatten)]
     config: ConfigArg,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Delete {
+    #[command(flatten)]
+    named: Named,
+    /// Report as one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -84,11 +100,13 @@ pub(super) fn user(command: UserCommand) -> Result<(), Failure> {
             tell(&config, Event::AccountChanged(localpart.clone()))?;
             say(format_args!("enabled {localpart}@{}", config.server.domain));
         }
-        UserCommand::Delete(named) => {
-            let (config, localpart) = named.resolve()?;
-            delete(&config, &localpart)?;
-            say(format_args!("deleted {localpart}@{}", config.server.domain));
+        UserCommand::Delete(arg) => {
+            let (config, localpart) = arg.named.resolve()?;
+            let owned = delete(&config, &localpart)?;
+            report(&format!("{localpart}@{}", config.server.domain), &owned, arg.json);
         }
+        UserCommand::Export(arg) => export::run(&arg)?,
+        UserCommand::Import(arg) => import::run(&arg)?,
         UserCommand::List(arg) => list(&Config::load(&arg.config)?)?,
         UserCommand::Devices(command) => devices::devices(&command)?,
         UserCommand::Show(named) => {
@@ -115,15 +133,29 @@ fn add(config: &Config, localpart: &NodePart, password: &Password) -> Result<(),
     tell(config, Event::AccountChanged(localpart.clone()))
 }
 
-fn delete(config: &Config, localpart: &NodePart) -> Result<(), Failure> {
+/// Deletes an account; what it owned.
+fn delete(config: &Config, localpart: &NodePart) -> Result<Owned, Failure> {
     let accounts = Accounts::open(config)?;
-    accounts.expect(localpart)?;
+    let owned = accounts.owned(&accounts.expect(localpart)?)?;
     // A running server does it itself: it knows who is to be told.
     match control::tell(&config.server.data_dir, &Event::DeleteAccount(localpart.clone())) {
-        Ok(Told::Done) => Ok(()),
-        Ok(Told::NotRunning) => accounts.delete(config, localpart),
+        Ok(Told::Done) => Ok(owned),
+        Ok(Told::NotRunning) => accounts.delete(config, localpart).map(|()| owned),
         Err(problem) => Err(Failure::new(format!("nothing was deleted: {problem}"))),
     }
+}
+
+fn report(jid: &str, owned: &Owned, json: bool) {
+    if json {
+        let counts: serde_json::Map<_, _> =
+            owned.kinds().into_iter().map(|(kind, count)| (kind.to_owned(), count.into())).collect();
+        say(serde_json::json!({ "deleted": jid, "removed": counts }));
+        return;
+    }
+    let counts = owned.kinds().into_iter().filter(|(_, count)| *count > 0);
+    let counts: Vec<String> = counts.map(|(kind, count)| format!("{count} {}", kind.replace('_', " "))).collect();
+    let removed = if counts.is_empty() { String::from("nothing") } else { counts.join(", ") };
+    say(format_args!("deleted {jid}; removed with it: {removed}"));
 }
 
 fn list(config: &Config) -> Result<(), Failure> {
@@ -176,7 +208,8 @@ mod tests {
     use std::path::Path;
 
     fn config(dir: &Path) -> Config {
-        Config::from_text("[server]\ndomain = \"example.org\"\n", &dir.join("whimbrel.toml"), &[]).unwrap()
+        let key = [(String::from("WHIMBREL_KEYS__MASTER_KEY"), "ab".repeat(32))];
+        Config::from_text("[server]\ndomain = \"example.org\"\n", &dir.join("whimbrel.toml"), &key).unwrap()
     }
 
     fn name(text: &str) -> NodePart {

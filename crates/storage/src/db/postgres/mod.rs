@@ -172,7 +172,8 @@ impl Connection {
             Role::Migrator => (Duration::ZERO, limits::MIGRATION_LOCK_TIMEOUT),
         };
         let sql = format!(
-            "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {}",
+            "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {};
+             SET default_transaction_isolation = 'read committed'",
             statement.as_millis(),
             lock.as_millis(),
             limits::GROUP_TIMEOUT.as_millis(),

@@ -24,6 +24,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use self::{
     address::Address,
+    fault::Fault,
     fold::Planner,
     gate::Gate,
     link::{Connection, Link, Role},
@@ -32,7 +33,12 @@ use super::{
     Error, Options, Stats,
     job::{Read, Write},
 };
-use crate::{dialect::Dialect, limits, migrations};
+use crate::{
+    MasterKeys, Statement,
+    dialect::Dialect,
+    limits, migrations,
+    seal::{self, DeploymentKey},
+};
 
 pub(super) struct Remote {
     dialect: Dialect,
@@ -52,9 +58,10 @@ struct Queues {
 
 impl Remote {
     /// Connects and migrates.
-    pub(super) async fn open(address: Address, options: &Options) -> Result<Self, Error> {
+    pub(super) async fn open(address: Address, options: &Options) -> Result<(Self, DeploymentKey), Error> {
         migrations::remote::run(&address).await?;
-        let writer = Connection::connect(&address, Role::Writer).await?;
+        let mut writer = Connection::connect(&address, Role::Writer).await?;
+        let deployment = deployment_key(&mut writer, &options.master_keys).await?;
         let reader = Connection::connect(&address, Role::Reader).await?;
         let (writes, write_queue) = mpsc::channel(options.write_queue_batches_max.max(1));
         let (reads, read_queue) = mpsc::channel(options.read_queue_queries_max.max(1));
@@ -88,7 +95,7 @@ impl Remote {
             tasks.push(tokio::spawn(reader.run()));
         }
         *remote.tasks.lock() = tasks;
-        Ok(remote)
+        Ok((remote, deployment))
     }
 
     pub(super) fn dialect(&self) -> Dialect {
@@ -143,4 +150,21 @@ impl Remote {
     fn queues(&self) -> Result<Queues, Error> {
         self.queues.lock().clone().ok_or(Error::Unavailable)
     }
+}
+
+/// The deployment's key, made by whoever opens an empty database first.
+///
+/// # Errors
+/// [`Error::MasterKey`] when another master key wrapped it.
+async fn deployment_key(writer: &mut Connection, master: &MasterKeys) -> Result<DeploymentKey, Error> {
+    let stored = Statement::new("SELECT wrapped FROM deployment_keys WHERE id = 1", []);
+    let create = seal::create_deployment_key(master)?;
+    for _ in 0..2 {
+        if let Some(mut row) = writer.query(&stored).await.map_err(Fault::into_error)?.into_iter().next() {
+            return DeploymentKey::open(master, &row.blob()?);
+        }
+        // Two nodes may do this at once: one of them comes first, and both read what it wrote.
+        writer.query(&create).await.map_err(Fault::into_error)?;
+    }
+    Err(Error::Corrupt("the deployment's key is missing".into()))
 }

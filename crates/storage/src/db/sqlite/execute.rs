@@ -8,7 +8,7 @@ use rusqlite::{
 
 use crate::db::{Error, Outcome, Row, Statement, Value};
 
-pub(super) fn execute(connection: &Connection, statement: &Statement) -> Result<Outcome, Error> {
+pub(crate) fn execute(connection: &Connection, statement: &Statement) -> Result<Outcome, Error> {
     let mut prepared = connection.prepare_cached(statement.sql)?;
     if prepared.parameter_count() != statement.params.len() {
         return Err(Error::Statement(format!("wrong number of parameters for: {}", statement.sql)));
@@ -31,6 +31,22 @@ pub(super) fn execute(connection: &Connection, statement: &Statement) -> Result<
     drop(cursor);
     let rows_affected = if reads_only { 0 } else { connection.changes() };
     Ok(Outcome { rows_affected, rows })
+}
+
+/// Each row of a query without parameters, one at a time; `visit` may write to other tables.
+pub(crate) fn for_each(
+    connection: &Connection,
+    sql: &'static str,
+    mut visit: impl FnMut(Row) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut prepared = connection.prepare(sql)?;
+    let columns = prepared.column_count();
+    let mut cursor = prepared.raw_query();
+    while let Some(row) = cursor.next()? {
+        let values = (0..columns).map(|column| owned(row.get_ref(column)?)).collect::<Result<_, Error>>()?;
+        visit(Row::new(values))?;
+    }
+    Ok(())
 }
 
 /// A statement without parameters or rows, kept prepared.

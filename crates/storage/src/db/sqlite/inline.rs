@@ -11,10 +11,12 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{execute::execute, writer::Writer};
+use super::{execute::execute, open::deployment_key, writer::Writer};
 use crate::{
+    MasterKeys,
     db::{Error, Outcome, Row, Statement, Stats, job::Write},
     limits, migrations,
+    seal::DeploymentKey,
 };
 
 /// One call in this many takes virtual time as a slow disk does, instead of turns alone.
@@ -48,12 +50,16 @@ struct State {
 }
 
 impl Inline {
-    pub(in crate::db) fn open(options: InlineOptions) -> Result<Self, Error> {
+    pub(in crate::db) fn open(
+        options: InlineOptions,
+        master_keys: &MasterKeys,
+    ) -> Result<(Self, DeploymentKey), Error> {
         let connection = Connection::open_in_memory()?;
         connection
             .execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON;")?;
         connection.set_prepared_statement_cache_capacity(limits::PREPARED_STATEMENTS_MAX);
-        migrations::sqlite::run(&connection)?;
+        migrations::sqlite::run(&connection, master_keys)?;
+        let deployment = deployment_key(&connection, master_keys)?;
         let stats = Arc::<Stats>::default();
         let writer = Writer {
             connection,
@@ -64,7 +70,7 @@ impl Inline {
         };
         let InlineOptions { seed, full_at } = options;
         let state = State { writer, queued: Vec::new(), random: seed, full_at, awaited: 0, closed: false };
-        Ok(Self { state: Mutex::new(state), stats })
+        Ok((Self { state: Mutex::new(state), stats }, deployment))
     }
 
     /// Gives a batch its place. It is committed by whoever waits for a commit next.

@@ -1,9 +1,11 @@
-//! SQLite: one writer thread, a few reader threads, write-ahead log; [`inline`] for simulations has none of them.
+//! SQLite: one writer thread, a few reader threads, write-ahead log, and short reads on the spot; [`inline`] for
+//! simulations has no threads.
 
 mod execute;
 mod inline;
 mod open;
 mod readers;
+mod spot;
 mod writer;
 
 use std::{
@@ -18,11 +20,13 @@ use std::{
 use parking_lot::Mutex;
 
 use super::{
-    Error, Options, Stats,
+    Error, Options, Row, Statement, Stats,
     job::{Read, Write},
     queue::Queue,
 };
+use crate::{limits, seal::DeploymentKey};
 
+pub(crate) use execute::{execute, for_each};
 pub(super) use inline::Inline;
 pub use inline::InlineOptions;
 
@@ -31,17 +35,21 @@ pub(super) struct Sqlite {
     /// Submitted batches that are not committed yet.
     submitted: Arc<AtomicUsize>,
     reads: Arc<Queue<Read>>,
+    spots: spot::Spots,
     stats: Arc<Stats>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 impl Sqlite {
-    pub(super) fn open(path: &Path, options: &Options) -> Result<Self, Error> {
-        let connection = open::writer(path, options)?;
+    pub(super) fn open(path: &Path, options: &Options) -> Result<(Self, DeploymentKey), Error> {
+        let (connection, deployment) = open::writer(path, options)?;
+        let spots = (0..limits::SPOTS).map(|_| open::reader(path)).collect::<Result<Vec<_>, _>>()?;
+        let spots = spot::Spots::new(spots)?;
         let driver = Self {
             writes: Arc::new(Queue::new(options.write_queue_batches_max)),
             submitted: Arc::default(),
             reads: Arc::new(Queue::new(options.read_queue_queries_max)),
+            spots,
             stats: Arc::default(),
             threads: Mutex::default(),
         };
@@ -61,7 +69,7 @@ impl Sqlite {
         let queue = Arc::clone(&driver.writes);
         threads.push(spawn("db-writer".to_owned(), move || writer.run(queue))?);
         *driver.threads.lock() = threads;
-        Ok(driver)
+        Ok((driver, deployment))
     }
 
     pub(super) async fn queue_write(&self, job: Write) -> Result<(), Error> {
@@ -69,7 +77,7 @@ impl Sqlite {
         if is_submitted {
             self.submitted.fetch_add(1, Ordering::AcqRel);
         }
-        let queued = self.writes.push(job).await;
+        let queued = if is_submitted { self.writes.push_unhurried(job).await } else { self.writes.push(job).await };
         if is_submitted && queued.is_err() {
             self.submitted.fetch_sub(1, Ordering::AcqRel);
         }
@@ -85,11 +93,19 @@ impl Sqlite {
         self.reads.push(job).await
     }
 
+    /// The rows of a statement that reads, at once; `None` if it must be queued.
+    pub(super) fn query_on_the_spot(&self, statement: &Statement) -> Option<Vec<Row>> {
+        let rows = self.spots.query(statement)?;
+        self.stats.queried();
+        Some(rows)
+    }
+
     pub(super) fn stats(&self) -> &Stats {
         &self.stats
     }
 
     pub(super) fn stop(&self) {
+        self.spots.close();
         self.reads.close();
         self.writes.close();
     }

@@ -139,15 +139,21 @@ fn has_unusual_declaration(document: &[u8]) -> bool {
     declaration.starts_with(b"<?") && (end >= 128 || says_standalone)
 }
 
-/// rxml 0.14 accepts this and takes the last. XML 1.0 §3.1 forbids two attributes of one name.
-fn declares_default_twice(document: &[u8]) -> bool {
+/// What rxml 0.14 accepts of default namespaces and should not: two in one tag, of which it takes the last (XML 1.0 §3.1
+/// forbids two attributes of one name), and the two reserved names (Namespaces in XML §3).
+fn declares_default_wrongly(document: &[u8]) -> bool {
     let mut parser = RawParser::new();
     let mut rest = document;
     let mut defaults = 0;
     while let Ok(Some(event)) = parser.parse(&mut rest, true) {
         match event {
             RawEvent::ElementHeadOpen(..) => defaults = 0,
-            RawEvent::Attribute(_, (None, name), _) if name == "xmlns" => defaults += 1,
+            RawEvent::Attribute(_, (None, name), value) if name == "xmlns" => {
+                if value == ns::XML || value == ns::XMLNS {
+                    return true;
+                }
+                defaults += 1;
+            }
             _ => {}
         }
         if defaults == 2 {
@@ -163,7 +169,7 @@ pub(super) fn compare(document: &[u8]) -> Result<bool, Difference> {
         return Ok(false);
     }
     let theirs =
-        read_by_rxml(&with_line_feeds(without_leading_space(document))).filter(|_| !declares_default_twice(document));
+        read_by_rxml(&with_line_feeds(without_leading_space(document))).filter(|_| !declares_default_wrongly(document));
     let ours = match read_by_us(document) {
         Verdict::Read(stanzas) => stanzas,
         Verdict::OnlyXmppForbids => return Ok(false),

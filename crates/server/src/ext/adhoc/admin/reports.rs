@@ -133,16 +133,16 @@ async fn list_accounts(
     Ok(list.into_xml(var, label))
 }
 
-/// Shows every account to `visit`, by name, until it returns false.
+/// Shows every account to `visit`, oldest first, until it returns false.
 async fn each_account(host: &Host, mut visit: impl FnMut(&Account) -> bool) -> Result<(), StanzaError> {
-    let mut after: Option<String> = None;
+    let mut after = None;
     loop {
-        let page = accounts::list(&host.db, after.as_deref(), PAGE_ACCOUNTS).await?;
+        let page = accounts::list(&host.db, after, PAGE_ACCOUNTS).await?;
         if !page.iter().all(&mut visit) {
             return Ok(());
         }
         match page.into_iter().next_back() {
-            Some(last) => after = Some(last.localpart),
+            Some(last) => after = Some(last.id),
             None => return Ok(()),
         }
     }
