@@ -65,7 +65,7 @@ pub async fn run(options: Options) -> Result<()> {
         machine::load()
     );
     let client_bytes = clients::measure(&options)?;
-    let server = Arc::new(Server::start(place.path(), options.pipe_bytes)?);
+    let server = Arc::new(Server::start(place.path(), options.pipe_bytes).await?);
     let made = Instant::now();
     server.create_accounts(options.count).await?;
     println!("accounts made: {} in {:.1} s", options.count, made.elapsed().as_secs_f64());

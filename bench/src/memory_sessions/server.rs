@@ -34,14 +34,14 @@ pub(super) struct Server {
 
 impl Server {
     /// A server that refuses nobody for being one too many, and asks nobody whether he is still there.
-    pub(super) fn start(folder: &Path, pipe_bytes: usize) -> Result<Self> {
+    pub(super) async fn start(folder: &Path, pipe_bytes: usize) -> Result<Self> {
         let text = format!(
             "[server]\ndomain = \"{DOMAIN}\"\n[c2s]\nallow_plaintext = true\n[limits]\n\
              connections_per_ip_max = \"none\"\npre_auth_connections_max = \"none\"\npre_auth_secs = 600\n\
              idle_secs = 86_400\n"
         );
         let config = Config::from_text(&text, &folder.join("whimbrel.toml"), &[])?;
-        let db = Db::open("sqlite:whimbrel.db", folder, &Options::new(MasterKeys::one(SECRET)?))?;
+        let db = Db::open("sqlite:whimbrel.db", folder, &Options::new(MasterKeys::one(SECRET)?)).await?;
         Ok(Self { host: Host::new(config, db, None, SECRET), folder: folder.to_owned(), pipe_bytes })
     }
 

@@ -73,7 +73,7 @@ pub async fn serve(config: Config) -> Result<(), RunError> {
     };
     let options = database_options(&config)?;
     let tls = Arc::new(Tls::load(&config.tls.cert, &config.tls.key)?);
-    let db = Db::open(&config.storage.url, &config.server.data_dir, &options)?;
+    let db = Db::open(&config.storage.url, &config.server.data_dir, &options).await?;
     storage::accounts::finish_deletions(&db).await?;
     let control = Control::bind(&config.server.data_dir)?;
     let newest = storage::archive::newest(&db).await?;
@@ -134,10 +134,11 @@ async fn run(host: Arc<Host>, listeners: Listeners, control: Control) -> Result<
 pub(crate) fn database_options(config: &Config) -> Result<Options, MasterKeyError> {
     // SQLite counts in pages of 4 KiB, and has no more than 2^32 - 2 of them.
     let pages_max = u32::try_from(config.limits.database_bytes_max / 4096).ok();
+    let password = config.storage.password.as_ref().map(|password| storage::Password(password.expose().to_owned()));
     let source = config.keys.master_key.clone();
     let master_keys = source.read()?;
     let reread = Reread::new(move || source.read().map_err(|error| error.to_string()));
-    Ok(Options { pages_max, reread: Some(reread), ..Options::new(master_keys) })
+    Ok(Options { pages_max, password, reread: Some(reread), ..Options::new(master_keys) })
 }
 
 /// SIGHUP

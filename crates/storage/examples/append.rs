@@ -1,4 +1,5 @@
-//! What appending to the archive costs: `cargo run --release -p storage --example append`.
+//! What appending to the archive costs: `cargo run --release -p storage --example append`, on SQLite in a temporary
+//! folder, or on the empty database whose URL follows.
 //!
 //! For several numbers of sessions that write at once, prints rows per second,
 //! rows per commit and processor time per row. A row is a message of 500 bytes,
@@ -17,7 +18,8 @@ use storage::{
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let dir = tempfile::tempdir()?;
-    let db = Db::open("sqlite:append.db", dir.path(), &Options::new(MasterKeys::one([1; 32])?))?;
+    let url = std::env::args().nth(1).unwrap_or_else(|| "sqlite:append.db".to_owned());
+    let db = Db::open(&url, dir.path(), &Options::new(MasterKeys::one([1; 32])?)).await?;
     let mut owners = Vec::new();
     for number in 0..SESSIONS_MAX * 2 {
         let created = accounts::create(&db, &format!("user{number}"), &credentials(), 0).await?;

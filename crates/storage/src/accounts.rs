@@ -74,6 +74,8 @@ pub struct Account {
     pub roster_version: i64,
 }
 
+/// Changes nothing, and has [`rotate`](crate::rotate) wait until the account is there to be seen.
+const HOLD_MASTER: &str = "UPDATE deployment_keys SET master = ? WHERE id = 1 AND master = ?";
 /// Nothing is inserted while another master key wraps new keys.
 const INSERT: &str = "\
 INSERT INTO accounts (localpart_hash, localpart, wrapped_key, credentials, one_hash, created_at_ms, roster_version)
@@ -102,6 +104,7 @@ async fn insert(db: &Db, localpart: &str, credentials: &Credentials, now_ms: i64
     let new = db.keys().create(hash)?;
     // A roster's versions start at the time, so that an account created again
     // under the name never repeats a version that a client still remembers.
+    let hold = [new.master.into(), new.master.into()];
     let params: [Value; 8] = [
         hash.into(),
         seal_localpart(db.keys().deployment(), hash, localpart)?,
@@ -112,12 +115,17 @@ async fn insert(db: &Db, localpart: &str, credentials: &Credentials, now_ms: i64
         now_ms.into(),
         new.master.into(),
     ];
-    let batch = vec![Statement::new(INSERT, params), Statement::new(ID, [hash.into()]), Statement::new(MASTER, [])];
+    let batch = vec![
+        Statement::new(HOLD_MASTER, hold),
+        Statement::new(INSERT, params),
+        Statement::new(ID, [hash.into()]),
+        Statement::new(MASTER, []),
+    ];
     let outcomes = match db.write(batch).await {
         Err(error) if error.is_conflict() => return Ok(None),
         outcomes => outcomes?,
     };
-    let [inserted, id, master] = <[Outcome; 3]>::try_from(outcomes).unwrap_or_default();
+    let [_held, inserted, id, master] = <[Outcome; 4]>::try_from(outcomes).unwrap_or_default();
     if inserted.rows_affected == 0 {
         if id.into_row().is_some() {
             return Ok(None);

@@ -14,7 +14,7 @@ pub mod devices;
 pub mod dialect;
 mod ids;
 pub mod limits;
-mod migrations;
+pub mod migrations;
 pub mod owned;
 pub mod private_xml;
 pub mod roster;
@@ -27,7 +27,8 @@ pub mod vcards;
 
 pub use accounts::AccountId;
 pub use db::{
-    Db, Error, InlineOptions, Options, Outcome, Queued, Row, Snapshot, Statement, Stats, StatsSnapshot, Value,
+    Db, Error, InlineOptions, Options, Outcome, Password, Queued, Row, Snapshot, Statement, Stats, StatsSnapshot,
+    Value, without_password,
 };
 pub use devices::DeviceId;
 pub use ids::{ArchiveId, IdSource, ParseArchiveIdError};

@@ -85,3 +85,42 @@ pub const ROTATE_STEP_ACCOUNTS: u32 = 500;
 
 /// Milliseconds between two notes of how far the ids of messages have come.
 pub const ARCHIVE_MARK_MS: i64 = 1_000;
+
+/// Connections to a database server that read; one more writes.
+pub const REMOTE_READERS: usize = 8;
+
+/// How long connecting to a database server may take, TLS and log-in included.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a query waits for room in the queue and for a free connection.
+pub const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long one statement may run on a database server.
+pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a statement waits for a lock that another node holds.
+pub const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// How long a group of batches may take from `BEGIN` to `COMMIT`: then its connection is given up.
+pub const GROUP_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long a node waits for another one that migrates.
+pub const MIGRATION_LOCK_TIMEOUT: Duration = Duration::from_secs(600);
+
+/// How often a group is repeated that the database undid for the sake of another.
+pub const GROUP_REPEATS_MAX: u32 = 8;
+
+/// The pause after a first failure to connect; it doubles with each further one.
+pub const RECONNECT_WAIT_MIN: Duration = Duration::from_millis(100);
+
+/// The longest pause between attempts to connect.
+pub const RECONNECT_WAIT_MAX: Duration = Duration::from_secs(2);
+
+/// How long nothing may be heard from a database server before the operating system asks whether it is there.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
+
+/// Rows that one statement inserts at most.
+pub const INSERT_ROWS_MAX: usize = 64;
+
+/// Bytes of parameters that one folded statement carries at most, which is far below any `max_allowed_packet`.
+pub const INSERT_BYTES_MAX: usize = 256 * 1024;

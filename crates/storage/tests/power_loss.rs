@@ -38,8 +38,8 @@ struct History {
     owners: [AccountId; 2],
 }
 
-fn open(dir: &Path) -> Db {
-    Db::open(URL, dir, &Options { readers: 1, ..Options::new(MasterKeys::one([1; 32]).unwrap()) }).unwrap()
+async fn open(dir: &Path) -> Db {
+    Db::open(URL, dir, &Options { readers: 1, ..Options::new(MasterKeys::one([1; 32]).unwrap()) }).await.unwrap()
 }
 
 fn block_on<T>(future: impl Future<Output = T>) -> T {
@@ -78,7 +78,7 @@ fn rows([alice, bob]: [AccountId; 2], number: usize) -> Vec<Entry> {
 
 async fn live() -> History {
     let dir = tempfile::tempdir().unwrap();
-    let db = open(dir.path());
+    let db = open(dir.path()).await;
     let owners = [account(&db, "alice").await, account(&db, "bob").await];
     let log_len = || usize::try_from(fs::metadata(dir.path().join(LOG)).unwrap().len()).unwrap();
     let mut synced = vec![log_len()];
@@ -121,7 +121,7 @@ fn start_on(file: &[u8], log: &[u8], owners: [AccountId; 2]) -> Vec<usize> {
     fs::write(dir.path().join(FILE), file).unwrap();
     fs::write(dir.path().join(LOG), log).unwrap();
     block_on(async {
-        let db = open(dir.path());
+        let db = open(dir.path()).await;
         let found = messages(&db, owners).await;
         // It is a working database: the next message is stored.
         archive::append(&db, rows(owners, 1000)).await.unwrap();
@@ -203,7 +203,7 @@ fn a_checkpoint_cut_short_loses_nothing() {
 #[tokio::test]
 async fn the_writer_syncs_the_log_before_a_write_is_answered() {
     let dir = tempfile::tempdir().unwrap();
-    let db = open(dir.path());
+    let db = open(dir.path()).await;
     for (pragma, expected) in [("PRAGMA synchronous", "2"), ("PRAGMA journal_mode", "wal")] {
         // A write runs on the writer's own connection.
         let outcome = db.execute(Statement::new(pragma, [])).await.unwrap();

@@ -16,28 +16,28 @@ fn options() -> Options {
     Options::new(MasterKeys::one([1; 32]).unwrap())
 }
 
-fn open(dir: &Path) -> Db {
-    Db::open(URL, dir, &options()).unwrap()
+async fn open(dir: &Path) -> Db {
+    Db::open(URL, dir, &options()).await.unwrap()
 }
 
-fn refusal(url: &str, dir: &Path) -> String {
-    Db::open(url, dir, &options()).err().unwrap().to_string()
+async fn refusal(url: &str, dir: &Path) -> String {
+    Db::open(url, dir, &options()).await.err().unwrap().to_string()
 }
 
 async fn count(db: &Db) -> i64 {
     db.query_one(Statement::new("SELECT COUNT(*) FROM things", [])).await.unwrap().unwrap().int().unwrap()
 }
 
-#[test]
-fn what_cannot_be_opened_says_why_in_one_line() {
+#[tokio::test]
+async fn what_cannot_be_opened_says_why_in_one_line() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("letter.txt"), "Dear database, you are none. ".repeat(100)).unwrap();
-    let secret = refusal("postgres://user:secret@host/db", dir.path());
-    assert!(secret.contains("\"postgres\"") && !secret.contains("secret"), "{secret}");
+    let secret = refusal("oracle://user:secret@host/db", dir.path()).await;
+    assert!(secret.contains("\"oracle\"") && !secret.contains("secret"), "{secret}");
     for (refusal, part) in [
-        (refusal("sqlite:letter.txt", dir.path()), "not a database"),
-        (refusal("sqlite:missing/whimbrel.db", dir.path()), "No such file or directory"),
-        (refusal("sqlite:", dir.path()), "directory"),
+        (refusal("sqlite:letter.txt", dir.path()).await, "not a database"),
+        (refusal("sqlite:missing/whimbrel.db", dir.path()).await, "No such file or directory"),
+        (refusal("sqlite:", dir.path()).await, "directory"),
     ] {
         assert!(refusal.contains(part), "{refusal}");
         assert!(refusal.starts_with("cannot open ") && refusal.lines().count() == 1, "{refusal}");
@@ -47,18 +47,18 @@ fn what_cannot_be_opened_says_why_in_one_line() {
 #[tokio::test]
 async fn a_database_from_a_newer_program_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    let db = open(dir.path());
+    let db = open(dir.path()).await;
     db.execute(Statement::new("INSERT INTO migrations (version, name) VALUES (999, 'future')", [])).await.unwrap();
     db.close().await;
-    assert!(refusal(URL, dir.path()).contains("its schema is version 999"));
+    assert!(refusal(URL, dir.path()).await.contains("its schema is version 999"));
 }
 
 #[cfg(unix)]
-#[test]
-fn nobody_else_can_read_the_file() {
+#[tokio::test]
+async fn nobody_else_can_read_the_file() {
     use std::os::unix::fs::PermissionsExt;
     let dir = tempfile::tempdir().unwrap();
-    let _db = open(dir.path());
+    let _db = open(dir.path()).await;
     for name in ["whimbrel.db", "whimbrel.db-wal"] {
         let mode = std::fs::metadata(dir.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600, "{name}");
@@ -68,7 +68,7 @@ fn nobody_else_can_read_the_file() {
 #[tokio::test]
 async fn a_full_disk_refuses_writes_until_there_is_room_again() {
     let dir = tempfile::tempdir().unwrap();
-    let db = Db::open(URL, dir.path(), &Options { pages_max: Some(100), ..options() }).unwrap();
+    let db = Db::open(URL, dir.path(), &Options { pages_max: Some(100), ..options() }).await.unwrap();
     db.execute(Statement::new("CREATE TABLE things (bytes BLOB NOT NULL) STRICT", [])).await.unwrap();
     let thing = || Statement::new("INSERT INTO things (bytes) VALUES (?)", [Bytes::from(vec![0; 10_000]).into()]);
     let mut stored = 0;
@@ -90,7 +90,7 @@ async fn a_full_disk_refuses_writes_until_there_is_room_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_commit_that_fails_fails_for_everybody_in_it_and_the_next_one_works() {
     let dir = tempfile::tempdir().unwrap();
-    let db = open(dir.path());
+    let db = open(dir.path()).await;
     // A deferred reference is checked by COMMIT itself.
     let tables = [
         "CREATE TABLE parents (id INTEGER PRIMARY KEY) STRICT",
@@ -125,7 +125,7 @@ async fn a_commit_that_fails_fails_for_everybody_in_it_and_the_next_one_works() 
 #[tokio::test]
 async fn another_process_can_use_the_database_meanwhile() {
     let dir = tempfile::tempdir().unwrap();
-    let (server, tool) = (open(dir.path()), open(dir.path()));
+    let (server, tool) = (open(dir.path()).await, open(dir.path()).await);
     server.execute(Statement::new("CREATE TABLE things (number INTEGER) STRICT", [])).await.unwrap();
     for _ in 0..20 {
         let insert = || Statement::new("INSERT INTO things (number) VALUES (1)", []);
@@ -141,7 +141,7 @@ const CRASH_DIR: &str = "WHIMBREL_TEST_CRASH_DIR";
 #[tokio::test]
 async fn child_of_the_crash_test() {
     let Ok(dir) = std::env::var(CRASH_DIR) else { return };
-    let db = open(Path::new(&dir));
+    let db = open(Path::new(&dir)).await;
     db.execute(Statement::new("CREATE TABLE things (number INTEGER PRIMARY KEY) STRICT", [])).await.unwrap();
     for number in 0_i64.. {
         db.execute(Statement::new("INSERT INTO things (number) VALUES (?)", [number.into()])).await.unwrap();
@@ -173,7 +173,7 @@ async fn after_a_kill_every_awaited_write_is_there() {
         lines.filter_map(|line| line.unwrap().strip_prefix("stored ").map(|number| number.parse::<i64>().unwrap()));
     let last_awaited = more.last().unwrap_or(100);
 
-    let db = open(dir.path());
+    let db = open(dir.path()).await;
     let rows = db.query(Statement::new("SELECT number FROM things ORDER BY number", [])).await.unwrap();
     let numbers: Vec<_> = rows.into_iter().map(|mut row| row.int().unwrap()).collect();
     assert!(numbers.len() as i64 > last_awaited, "{} rows, {last_awaited} was awaited", numbers.len());

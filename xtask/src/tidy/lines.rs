@@ -89,7 +89,7 @@ fn names_module(text: &str, path: &str, slice: &str) -> bool {
     })
 }
 
-/// SQL is written in `storage`, and in the client's own database.
+/// SQL is written in `storage`, in the client's own database, and where tests set servers up.
 fn sql(source: &Source, line: Line<'_>) -> Option<String> {
     const STARTS: &[&str] = &[
         "\"SELECT ",
@@ -101,7 +101,8 @@ fn sql(source: &Source, line: Line<'_>) -> Option<String> {
         "\"ALTER TABLE",
         "\"PRAGMA ",
     ];
-    let has_database = ["crates/storage/", "crates/client/"].iter().any(|folder| source.path.starts_with(folder));
+    let has_database =
+        ["crates/storage/", "crates/client/", "crates/services/"].iter().any(|folder| source.path.starts_with(folder));
     if has_database || !source.is_rust() || line.is_test {
         return None;
     }

@@ -99,7 +99,7 @@ async fn media_are_copied_once_and_go_with_the_last_backup_that_needs_them() {
 
     let restored = store(dir.path(), "restored");
     let empty =
-        Db::open("sqlite:restored.db", dir.path(), &Options::new(secrets.master_keys.clone().unwrap())).unwrap();
+        Db::open("sqlite:restored.db", dir.path(), &Options::new(secrets.master_keys.clone().unwrap())).await.unwrap();
     let backup = open(&place, Some(&first), Arc::clone(&secrets)).await.unwrap();
     restore(&backup, &empty, Some(&restored), false).await.unwrap();
     assert_eq!(restored.get_bytes(&name("one"), 9).await.unwrap().unwrap(), "1");

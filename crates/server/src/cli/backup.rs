@@ -102,7 +102,7 @@ pub(super) fn backup(command: &BackupCommand) -> Result<(), Failure> {
 }
 
 async fn create(config: &Config, to: &Store, secrets: &Arc<Secrets>, keep: Option<u32>) -> Result<(), Failure> {
-    let db = database(config)?;
+    let db = database(config).await?;
     let now_ms = clock::now_ms();
     // Media of the deployment will be the second argument.
     let created = backup::create(&db, None, to, Arc::clone(secrets), config.server.domain.as_str(), now_ms).await;
@@ -127,7 +127,7 @@ async fn restore(config: &Config, from: &From, force: bool) -> Result<(), Failur
         let (id, domain) = (backup.id.clone(), backup.manifest.domain.clone());
         return Err(backup::Error::Domain { id, domain }.into());
     }
-    let db = database(config)?;
+    let db = database(config).await?;
     let restored = backup::restore(&backup, &db, None, force).await;
     db.close().await;
     restored?;
@@ -163,10 +163,10 @@ fn summary(manifest: &Manifest) -> String {
     format!("{accounts} accounts, {} rows, {} media, {} bytes", manifest.rows(), manifest.media, manifest.bytes)
 }
 
-fn database(config: &Config) -> Result<Db, Failure> {
+async fn database(config: &Config) -> Result<Db, Failure> {
     private_dir(&config.server.data_dir)?;
-    let options = Options { readers: 1, ..database_options(config)? };
-    Ok(Db::open(&config.storage.url, &config.server.data_dir, &options)?)
+    let options = Options { readers: 1, remote_readers: 1, ..database_options(config)? };
+    Ok(Db::open(&config.storage.url, &config.server.data_dir, &options).await?)
 }
 
 /// A URL, or a folder as the shell names it.

@@ -175,7 +175,7 @@ fn database(config: &Config) -> Vec<Finding> {
 }
 
 fn opened_database(config: &Config) -> Finding {
-    let url = &config.storage.url;
+    let url = storage::without_password(&config.storage.url);
     // Opening would make it, perhaps for the wrong user: the first start does that.
     let not_there_yet = url.strip_prefix("sqlite:").is_some_and(|name| !config.server.data_dir.join(name).exists());
     if not_there_yet {

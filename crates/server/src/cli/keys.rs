@@ -7,6 +7,7 @@ use std::path::Path;
 
 use clap::Subcommand;
 use storage::{Db, MasterKeys, Options, Rotated};
+use tokio::runtime::Runtime;
 
 use super::ConfigArg;
 use super::init::private_dir;
@@ -32,6 +33,7 @@ pub(super) fn keys(command: &KeysCommand) -> Result<(), Failure> {
 fn rotate(config: &Config) -> Result<(), Failure> {
     private_dir(&config.server.data_dir)?;
     let _lock = lock(&config.server.data_dir.join(LOCK))?;
+    let runtime = &tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let source = &config.keys.master_key;
     let found = source.read()?;
     let is_one = found.fingerprints().len() == 1;
@@ -40,9 +42,9 @@ fn rotate(config: &Config) -> Result<(), Failure> {
             // Several are what an interrupted rotation left: the first of them is the new one.
             let keys = if is_one { found.after(&MasterKeys::generate()?) } else { found };
             // Before anything is wrapped with the new one; whether a wrong old one opens the database, too.
-            let db = open(config, &keys)?;
+            let db = open(runtime, config, &keys)?;
             master_key::replace(path, &keys)?;
-            let rotated = wrap(config, &db, &keys)?;
+            let rotated = wrap(runtime, config, &db, &keys)?;
             master_key::replace(path, &keys.wrapping())?;
             say(format_args!("{}; keep a copy of {} elsewhere", summary(&rotated), path.display()));
         }
@@ -54,19 +56,19 @@ fn rotate(config: &Config) -> Result<(), Failure> {
             )));
         }
         _ => {
-            let rotated = wrap(config, &open(config, &found)?, &found)?;
+            let rotated = wrap(runtime, config, &open(runtime, config, &found)?, &found)?;
             say(format_args!("{}; all keys after the first can go from {}", summary(&rotated), source.place()));
         }
     }
     Ok(())
 }
 
-fn open(config: &Config, keys: &MasterKeys) -> Result<Db, Failure> {
-    let options = Options { readers: 1, master_keys: keys.clone(), ..database_options(config)? };
-    Ok(Db::open(&config.storage.url, &config.server.data_dir, &options)?)
+fn open(runtime: &Runtime, config: &Config, keys: &MasterKeys) -> Result<Db, Failure> {
+    let options = Options { readers: 1, remote_readers: 1, master_keys: keys.clone(), ..database_options(config)? };
+    Ok(runtime.block_on(Db::open(&config.storage.url, &config.server.data_dir, &options))?)
 }
 
-fn wrap(config: &Config, db: &Db, keys: &MasterKeys) -> Result<Rotated, Failure> {
+fn wrap(runtime: &Runtime, config: &Config, db: &Db, keys: &MasterKeys) -> Result<Rotated, Failure> {
     if let Some(first) = keys.fingerprints().first() {
         control::tell(&config.server.data_dir, &Event::MasterKeyChanged(*first)).map_err(|problem| {
             Failure::new(format!(
@@ -75,7 +77,6 @@ fn wrap(config: &Config, db: &Db, keys: &MasterKeys) -> Result<Rotated, Failure>
             ))
         })?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let rotated = runtime.block_on(storage::rotate(db, keys));
     runtime.block_on(db.close());
     Ok(rotated?)

@@ -1,11 +1,12 @@
-//! `whimbreld migrate --to`: copies a deployment into another database.
+//! `whimbreld migrate`: brings the database's schema to the newest version, as every start does, or says what that would
+//! run. With `--to` it copies a deployment into another database.
 //!
-//! Run while the server runs, it copies a snapshot; run again with the server stopped, it copies what changed since and
-//! compares both. Each run writes only what differs, so that the stop is short, and one that broke off is run again.
+//! Run while the server runs, the copy is of a snapshot; run again with the server stopped, it copies what changed since
+//! and compares both. Each run writes only what differs, so that the stop is short, and one that broke off is run again.
 
 use clap::Args;
 use storage::tables::{self, TABLES};
-use storage::{Db, Options};
+use storage::{Db, Options, migrations};
 
 use super::ConfigArg;
 use super::init::private_dir;
@@ -16,11 +17,14 @@ use crate::run::database_options;
 
 #[derive(Debug, Args)]
 pub(super) struct MigrateArgs {
-    /// The database to fill, as storage.url has it
+    /// Only print what would be run
+    #[arg(long, conflicts_with = "to")]
+    dry_run: bool,
+    /// Copy everything into this database, named as storage.url is
     #[arg(long, value_name = "URL")]
-    to: String,
+    to: Option<String>,
     /// Replace what is in that database, even if it is of another deployment
-    #[arg(long)]
+    #[arg(long, requires = "to")]
     force: bool,
     #[command(flatten)]
     config: ConfigArg,
@@ -28,10 +32,40 @@ pub(super) struct MigrateArgs {
 
 pub(super) fn migrate(args: &MigrateArgs) -> Result<(), Failure> {
     let config = Config::load(&args.config.config)?;
-    if args.to == config.storage.url {
+    let options = Options { readers: 1, remote_readers: 1, ..database_options(&config)? };
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
+    match &args.to {
+        Some(to) => runtime.block_on(copy_to(to, &config, &options, args.force)),
+        None => runtime.block_on(bring_up_to_date(&config, &options, args.dry_run)),
+    }
+}
+
+async fn bring_up_to_date(config: &Config, options: &Options, dry_run: bool) -> Result<(), Failure> {
+    let (url, data_dir) = (&config.storage.url, &config.server.data_dir);
+    let pending = migrations::pending(url, data_dir, options.password.as_ref()).await?;
+    if pending.is_empty() {
+        say(format_args!("nothing to do: the schema is the newest"));
+        return Ok(());
+    }
+    if !dry_run {
+        private_dir(data_dir)?;
+        Db::open(url, data_dir, options).await?.close().await;
+    }
+    for migration in pending {
+        let (version, name) = (migration.version, migration.name);
+        if dry_run {
+            say(format_args!("-- {version} {name}\n{}", migration.sql.trim_end()));
+        } else {
+            say(format_args!("{version} {name}"));
+        }
+    }
+    Ok(())
+}
+
+async fn copy_to(url: &str, config: &Config, options: &Options, force: bool) -> Result<(), Failure> {
+    if url == config.storage.url {
         return Err(Failure::new("--to is the database in use: name another one"));
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     private_dir(&config.server.data_dir)?;
     // Held to the end: nobody writes to the old database after the two were compared.
     let lock = match DataDirLock::acquire(&config.server.data_dir) {
@@ -39,11 +73,12 @@ pub(super) fn migrate(args: &MigrateArgs) -> Result<(), Failure> {
         Err(LockError::Held { .. }) => None,
         Err(error) => return Err(error.into()),
     };
-    let options = Options { readers: 1, ..database_options(&config)? };
-    let from = Db::open(&config.storage.url, &config.server.data_dir, &options)?;
-    let to = Db::open(&args.to, &config.server.data_dir, &options)?;
-    let copied = runtime.block_on(copy(&from, &to, args.force, lock.is_some()));
-    runtime.block_on(async { tokio::join!(from.close(), to.close()) });
+    let from = Db::open(&config.storage.url, &config.server.data_dir, options).await?;
+    // The configured password is that of the database in use.
+    let options = Options { password: None, ..options.clone() };
+    let to = Db::open(url, &config.server.data_dir, &options).await?;
+    let copied = copy(&from, &to, force, lock.is_some()).await;
+    tokio::join!(from.close(), to.close());
     let written = copied?;
     if lock.is_none() {
         say(format_args!("copied {written} rows; the server still runs and writes to the old database"));

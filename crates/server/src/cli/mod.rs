@@ -55,7 +55,7 @@ enum Command {
     /// Back up everything, and restore it, while the server runs or not
     #[command(subcommand)]
     Backup(backup::BackupCommand),
-    /// Copy everything into another database
+    /// Bring the schema to the newest version, as every start does; or copy everything into another database
     Migrate(migrate::MigrateArgs),
 }
 

@@ -68,8 +68,10 @@ fn read(settings: &mut Settings, file: &Path) -> Result<Config, ConfigError> {
     };
     let registration = RegistrationConfig { in_band: settings.take("registration.in_band")?.unwrap_or(false) };
     let components = components(settings)?;
-    let storage =
-        StorageConfig { url: settings.take("storage.url")?.unwrap_or_else(|| String::from("sqlite:whimbrel.db")) };
+    let storage = StorageConfig {
+        url: settings.take("storage.url")?.unwrap_or_else(|| String::from("sqlite:whimbrel.db")),
+        password: settings.take("storage.password")?,
+    };
     let keys = KeysConfig { master_key: master_key(settings, &folder)? };
     let archive = ArchiveConfig { retention: settings.take("archive.retention")?.unwrap_or_default() };
     let log = LogConfig {

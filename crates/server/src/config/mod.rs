@@ -120,10 +120,18 @@ pub struct ComponentsConfig {
 }
 
 /// `[storage]`: where state lives.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StorageConfig {
-    /// A database URL; `sqlite:NAME` is a file in the data folder.
+    /// A database URL; `sqlite:NAME` is a file in the data folder. It may hold a password.
     pub url: String,
+    /// The password for a database server, in place of one in the URL.
+    pub password: Option<Secret>,
+}
+
+impl fmt::Debug for StorageConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StorageConfig").field("url", &storage::without_password(&self.url)).finish_non_exhaustive()
+    }
 }
 
 /// `[keys]`: keys that must not be lost.

@@ -54,7 +54,8 @@ listen = []                        # ["127.0.0.1:5347"]
 # "echo.{domain}" = "a long random secret"
 
 [storage]
-url = "sqlite:whimbrel.db"         # a file in data_dir
+url = "sqlite:whimbrel.db"         # a file in data_dir, or postgres://user@host/database, mysql://user@host/database
+# password = "..."                 # for a database server; WHIMBREL_STORAGE__PASSWORD keeps it out of this file
 
 [keys]
 master_key_file = "master.key"     # keep a copy somewhere else: without it nothing can be read

@@ -289,7 +289,7 @@ mod tests {
     #[tokio::test]
     async fn an_import_that_was_interrupted_is_completed_and_delivers_once() {
         let dir = tempfile::tempdir().unwrap();
-        let db = Db::open("sqlite:a.db", dir.path(), &Options::new(MasterKeys::one([1; 32]).unwrap())).unwrap();
+        let db = Db::open("sqlite:a.db", dir.path(), &Options::new(MasterKeys::one([1; 32]).unwrap())).await.unwrap();
         let path = file(dir.path());
         // It ends without a word after the archive.
         let jid = BareJid::new("alice@x").unwrap();

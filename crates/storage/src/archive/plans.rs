@@ -26,7 +26,7 @@ fn ones(count: usize) -> Vec<Value> {
 #[tokio::test]
 async fn each_query_uses_its_index_and_sorts_nothing() {
     let dir = tempfile::tempdir().unwrap();
-    let db = Db::open("sqlite:plans.db", dir.path(), &Options::new(MasterKeys::one([1; 32]).unwrap())).unwrap();
+    let db = Db::open("sqlite:plans.db", dir.path(), &Options::new(MasterKeys::one([1; 32]).unwrap())).await.unwrap();
     let owner = AccountId(1);
     let everything = Span::of(&Filter::default());
     let bare = WithHash { bare: Hash([1; 16]), full: None };

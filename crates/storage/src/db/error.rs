@@ -8,15 +8,18 @@ use crate::Fingerprint;
 #[non_exhaustive]
 pub enum Error {
     /// The storage URL names a database this binary does not speak to.
-    #[error("storage url: unknown scheme {scheme:?}; use sqlite:FILE")]
+    #[error("storage url: unknown scheme {scheme:?}; use sqlite:FILE, postgres://... or mysql://...")]
     Scheme {
         /// What stands before the first colon.
         scheme: String,
     },
+    /// The storage URL, or a file that it names, is wrong.
+    #[error("storage url: {0}")]
+    Url(String),
     /// The database could not be opened.
     #[error("cannot open {path}: {cause}")]
     Open {
-        /// The file.
+        /// The file, or the server and database.
         path: String,
         /// Why.
         cause: Box<Error>,
@@ -35,12 +38,21 @@ pub enum Error {
         /// Of the key that is missing.
         fingerprint: Fingerprint,
     },
-    /// The database was closed, or its threads are gone.
-    #[error("the database is closed")]
+    /// A database server could not be reached, or let nobody in.
+    #[error("{0}")]
+    Connect(String),
+    /// The database was closed, or its server is away. A write may have been stored all the same.
+    #[error("the database is unavailable")]
     Unavailable,
     /// Another process held the lock for longer than the busy timeout.
     #[error("the database is locked by another process")]
     Busy,
+    /// The database server took longer than the statement timeout.
+    #[error("the database took too long")]
+    TimedOut,
+    /// The database server takes no writes: it is a replica, or was told to.
+    #[error("the database only reads: storage url must name the primary")]
+    ReadOnly,
     /// The disk, or the database's own limit, is full.
     #[error("the disk is full")]
     Full,
@@ -68,6 +80,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Why a file, or a database on a server, could not be opened.
+    pub(crate) fn open(path: impl ToString, cause: Self) -> Self {
+        match cause {
+            // These name their place themselves.
+            Self::Url(_) | Self::Scheme { .. } => cause,
+            cause => Self::Open { path: path.to_string(), cause: Box::new(cause) },
+        }
+    }
+
     /// Whether a unique key existed already.
     pub fn is_conflict(&self) -> bool {
         matches!(self, Self::Conflict(_))
@@ -91,7 +112,16 @@ impl Error {
     /// Whether the same call may succeed later, without anything being mended
     /// in this program: the sender should be told to wait and retry.
     pub fn is_temporary(&self) -> bool {
-        matches!(self, Self::Busy | Self::Full | Self::Io(_) | Self::Unavailable)
+        matches!(
+            self,
+            Self::Busy
+                | Self::Connect(_)
+                | Self::Full
+                | Self::Io(_)
+                | Self::ReadOnly
+                | Self::TimedOut
+                | Self::Unavailable
+        )
     }
 }
 

@@ -1,12 +1,16 @@
 //! The waist: run this SQL. What is above it knows no driver, what is below it
 //! knows no aggregate.
 //!
-//! One thread writes and commits for everybody who waits (group commit), a few
-//! threads read what cannot be read on the spot. Both have bounded queues. A
-//! simulation does without threads.
+//! One thread (or for a database server one task) writes and commits for everybody
+//! who waits (group commit), a few read what cannot be read on the spot. Both have
+//! bounded queues. A simulation does without threads.
 
 mod error;
+mod job;
+mod mysql;
+mod postgres;
 mod queue;
+pub(crate) mod remote;
 mod row;
 mod snapshot;
 mod sqlite;
@@ -14,7 +18,8 @@ mod statement;
 mod stats;
 
 use std::{
-    path::Path,
+    fmt,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::AtomicI64},
 };
 
@@ -28,8 +33,14 @@ pub(crate) use sqlite::{execute, for_each};
 pub use statement::{Statement, Value};
 pub use stats::{Stats, StatsSnapshot};
 
+use self::{
+    job::{Read, Write},
+    remote::{Remote, address::Address},
+};
 use crate::{
-    AccountId, Fingerprint, MasterKeys, Reread, limits,
+    AccountId, Fingerprint, MasterKeys, Reread,
+    dialect::Dialect,
+    limits,
     seal::{DataKey, Keyring},
 };
 
@@ -40,15 +51,19 @@ pub struct Options {
     pub master_keys: MasterKeys,
     /// Where to look for newer master keys, when a key turns up that these did not wrap.
     pub reread: Option<Reread>,
-    /// Reader threads; at least 1.
+    /// Reader threads of SQLite; at least 1.
     pub readers: usize,
+    /// Connections to a database server that read; at least 1, and one more writes.
+    pub remote_readers: usize,
     /// Batches that may wait for the writer.
     pub write_queue_batches_max: usize,
     /// Queries that may wait for a reader.
     pub read_queue_queries_max: usize,
     /// Batches that share one commit.
     pub group_batches_max: usize,
-    /// The database's size in pages of 4 KiB beyond which writes fail with
+    /// The password for a database server, in place of the one in the URL.
+    pub password: Option<Password>,
+    /// SQLite's size in pages of 4 KiB beyond which writes fail with
     /// [`Error::Full`]; for operators with little room, and tests.
     pub pages_max: Option<u32>,
 }
@@ -60,11 +75,55 @@ impl Options {
             master_keys,
             reread: None,
             readers: limits::READERS,
+            remote_readers: limits::REMOTE_READERS,
             write_queue_batches_max: limits::WRITE_QUEUE_BATCHES_MAX,
             read_queue_queries_max: limits::READ_QUEUE_QUERIES_MAX,
             group_batches_max: limits::GROUP_BATCHES_MAX,
+            password: None,
             pages_max: None,
         }
+    }
+}
+
+/// A password that no log shows.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Password(
+    /// As it is sent.
+    pub String,
+);
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Password(..)")
+    }
+}
+
+/// What a storage URL names.
+pub(crate) enum Location {
+    File(PathBuf),
+    Server(Box<Address>),
+}
+
+/// Reads a storage URL. A relative file is in `data_dir`.
+pub(crate) fn locate(url: &str, data_dir: &Path, password: Option<&Password>) -> Result<Location, Error> {
+    let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
+    let dialect = match scheme {
+        "sqlite" => return Ok(Location::File(data_dir.join(rest.strip_prefix("//").unwrap_or(rest)))),
+        "postgres" | "postgresql" => Dialect::Postgres,
+        "mysql" | "mariadb" => Dialect::Mysql,
+        other => return Err(Error::Scheme { scheme: other.to_owned() }),
+    };
+    let password = password.map(|password| password.0.as_str());
+    Ok(Location::Server(Box::new(Address::parse(dialect, url, password, data_dir)?)))
+}
+
+/// A storage URL as it may be shown: a database server without user, password and options.
+pub fn without_password(url: &str) -> String {
+    match locate(url, Path::new(""), None) {
+        Ok(Location::File(_)) => url.to_owned(),
+        Ok(Location::Server(address)) => address.to_string(),
+        // Whatever it is, it may hold a password.
+        Err(_) => format!("{}:...", url.split(':').next().unwrap_or_default()),
     }
 }
 
@@ -97,26 +156,31 @@ pub struct Db {
 
 enum Driver {
     Threads(sqlite::Sqlite),
+    Remote(Remote),
     Inline(sqlite::Inline),
 }
 
 impl Db {
-    /// Opens the database at `url`, creating and migrating it as needed. A
+    /// Opens the database at `url`, creating (SQLite) and migrating it as needed. A
     /// relative file of a `sqlite:` URL is in `data_dir`, which must exist.
-    ///
-    /// Blocks: call it before the server runs, or from a blocking thread.
-    pub fn open(url: &str, data_dir: &Path, options: &Options) -> Result<Self, Error> {
-        let (scheme, rest) = url.split_once(':').unwrap_or((url, ""));
-        match scheme {
-            "sqlite" => {
-                let path = data_dir.join(rest.strip_prefix("//").unwrap_or(rest));
-                let (driver, deployment) = sqlite::Sqlite::open(&path, options)
-                    .map_err(|cause| Error::Open { path: path.display().to_string(), cause: Box::new(cause) })?;
-                let keys = Keyring::new(deployment, options.master_keys.clone(), options.reread.clone());
-                Ok(Self::new(Driver::Threads(driver), keys))
+    pub async fn open(url: &str, data_dir: &Path, options: &Options) -> Result<Self, Error> {
+        let (driver, deployment) = match locate(url, data_dir, options.password.as_ref())? {
+            Location::File(path) => {
+                let (file, options) = (path.clone(), options.clone());
+                let opening = tokio::task::spawn_blocking(move || sqlite::Sqlite::open(&file, &options));
+                let opened = opening.await.map_err(|_| Error::Unavailable)?;
+                let (driver, deployment) = opened.map_err(|cause| Error::open(path.display(), cause))?;
+                (Driver::Threads(driver), deployment)
             }
-            other => Err(Error::Scheme { scheme: other.to_owned() }),
-        }
+            Location::Server(address) => {
+                let name = address.to_string();
+                let opened = Remote::open(*address, options).await;
+                let (driver, deployment) = opened.map_err(|cause| Error::open(name, cause))?;
+                (Driver::Remote(driver), deployment)
+            }
+        };
+        let keys = Keyring::new(deployment, options.master_keys.clone(), options.reread.clone());
+        Ok(Self::new(driver, keys))
     }
 
     /// An empty database in memory, sealed with a fixed master key, without threads: statements run inside the
@@ -189,12 +253,12 @@ impl Db {
 
     /// Returns once every batch submitted so far is durable and seen by queries.
     pub async fn settle(&self) -> Result<(), Error> {
-        if let Driver::Threads(driver) = &*self.driver
-            && !driver.has_submitted()
-        {
-            return Ok(());
-        }
-        self.write(Vec::new()).await.map(drop)
+        let has_submitted = match &*self.driver {
+            Driver::Threads(driver) => driver.has_submitted(),
+            Driver::Remote(driver) => driver.has_submitted(),
+            Driver::Inline(_) => true,
+        };
+        if has_submitted { self.write(Vec::new()).await.map(drop) } else { Ok(()) }
     }
 
     /// Runs a statement that only reads and returns its rows. It sees every
@@ -207,7 +271,8 @@ impl Db {
         }
         let (answer, answered) = oneshot::channel();
         match &*self.driver {
-            Driver::Threads(driver) => driver.queue_query(statement, answer).await?,
+            Driver::Threads(driver) => driver.queue_query(Read { statement, answer }).await?,
+            Driver::Remote(driver) => driver.queue_query(Read { statement, answer }).await?,
             Driver::Inline(driver) => driver.queue_query(statement, answer).await?,
         }
         answered.await.map_err(|_| Error::Unavailable)?
@@ -222,8 +287,9 @@ impl Db {
     /// that is written later. Waits while [`SNAPSHOTS_MAX`](limits::SNAPSHOTS_MAX) of them are open.
     pub async fn snapshot(&self) -> Result<Snapshot, Error> {
         Ok(Snapshot::new(match &*self.driver {
-            Driver::Threads(driver) => driver.snapshot().await?,
-            Driver::Inline(driver) => driver.snapshot()?,
+            Driver::Threads(driver) => snapshot::Driver::Sqlite(driver.snapshot().await?),
+            Driver::Remote(driver) => snapshot::Driver::Remote(driver.snapshot().await?),
+            Driver::Inline(driver) => snapshot::Driver::Sqlite(driver.snapshot()?),
         }))
     }
 
@@ -231,7 +297,16 @@ impl Db {
     pub fn stats(&self) -> &Stats {
         match &*self.driver {
             Driver::Threads(driver) => driver.stats(),
+            Driver::Remote(driver) => driver.stats(),
             Driver::Inline(driver) => driver.stats(),
+        }
+    }
+
+    /// What kind of database it is: for the few statements that differ.
+    pub fn dialect(&self) -> Dialect {
+        match &*self.driver {
+            Driver::Threads(_) | Driver::Inline(_) => Dialect::Sqlite,
+            Driver::Remote(driver) => driver.dialect(),
         }
     }
 
@@ -240,6 +315,10 @@ impl Db {
     pub async fn close(&self) {
         match &*self.driver {
             Driver::Threads(driver) => driver.stop(),
+            Driver::Remote(driver) => {
+                driver.stop();
+                return driver.join().await;
+            }
             Driver::Inline(driver) => return driver.close(),
         }
         let driver = Arc::clone(&self.driver);
@@ -253,7 +332,8 @@ impl Db {
         answer: Option<oneshot::Sender<Result<Vec<Outcome>, Error>>>,
     ) -> Result<(), Error> {
         match &*self.driver {
-            Driver::Threads(driver) => driver.queue_write(batch, answer).await,
+            Driver::Threads(driver) => driver.queue_write(Write { batch, answer }).await,
+            Driver::Remote(driver) => driver.queue_write(Write { batch, answer }).await,
             Driver::Inline(driver) => driver.queue_write(batch, answer),
         }
     }

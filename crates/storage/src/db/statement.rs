@@ -25,6 +25,15 @@ impl fmt::Debug for Value {
 }
 
 impl Value {
+    /// Bytes it takes on the way to a database, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Null | Self::Int(_) => 8,
+            Self::Text(text) => text.len(),
+            Self::Blob(bytes) => bytes.len(),
+        }
+    }
+
     pub(super) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "null",

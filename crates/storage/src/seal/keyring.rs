@@ -61,6 +61,13 @@ impl DeploymentKey {
     }
 }
 
+/// Stores a new deployment key where there is none.
+pub(crate) fn create_deployment_key(master: &MasterKeys) -> Result<Statement, Error> {
+    let sql = "INSERT INTO deployment_keys (id, master, wrapped) VALUES (1, ?, ?) ON CONFLICT DO NOTHING";
+    let (_, wrapped) = DeploymentKey::create(master)?;
+    Ok(Statement::new(sql, [master.fingerprint()?.into(), wrapped.into()]))
+}
+
 /// The keys.
 pub(crate) struct Keyring {
     deployment: DeploymentKey,

@@ -24,4 +24,4 @@ pub use rotate::{Rotated, rotate};
 pub(crate) use data_key::{DataKey, Hash, Kind, Place, Table};
 pub(crate) use fields::{Fields, Opened};
 pub use keyring::Reread;
-pub(crate) use keyring::{DeploymentKey, Keyring, unknown};
+pub(crate) use keyring::{DeploymentKey, Keyring, create_deployment_key, unknown};

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{Pages, Record, TABLES, columns::Table};
-use crate::{Db, Error, Fingerprint, Snapshot, Statement, Value};
+use crate::{Db, Error, Fingerprint, Snapshot, Statement, Value, dialect::Dialect};
 
 /// Writes rows that are not there yet, all or none of them; those that a new database begins with make way.
 ///
@@ -88,7 +88,18 @@ pub async fn clear(db: &Db) -> Result<(), Error> {
 /// # Errors
 /// When the database cannot be read.
 pub async fn highest_account(snapshot: &Snapshot) -> Result<i64, Error> {
-    let sql = "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'accounts'";
+    let sql = match snapshot.dialect() {
+        Dialect::Sqlite => "SELECT COALESCE(MAX(seq), 0) FROM sqlite_sequence WHERE name = 'accounts'",
+        Dialect::Postgres => {
+            "SELECT COALESCE(last_value, 0) FROM pg_sequences
+             WHERE schemaname = current_schema() AND sequencename = 'accounts_id_seq'"
+        }
+        // The next one.
+        Dialect::Mysql => {
+            "SELECT CAST(COALESCE(MAX(auto_increment), 1) - 1 AS SIGNED) FROM information_schema.tables
+             WHERE table_schema = DATABASE() AND table_name = 'accounts'"
+        }
+    };
     snapshot.query_one(Statement::new(sql, [])).await?.map_or(Ok(0), |mut row| row.int())
 }
 
@@ -107,10 +118,30 @@ pub async fn master_key(snapshot: &Snapshot) -> Result<Fingerprint, Error> {
 /// # Errors
 /// When the database cannot be written.
 pub async fn keep_accounts_past(db: &Db, highest: i64) -> Result<(), Error> {
-    let batch = vec![
-        Statement::new("DELETE FROM sqlite_sequence WHERE name = 'accounts'", []),
-        Statement::new("INSERT INTO sqlite_sequence (name, seq) VALUES ('accounts', ?)", [highest.into()]),
-    ];
+    if highest <= 0 {
+        return Ok(());
+    }
+    let batch = match db.dialect() {
+        Dialect::Sqlite => vec![
+            Statement::new("DELETE FROM sqlite_sequence WHERE name = 'accounts'", []),
+            Statement::new("INSERT INTO sqlite_sequence (name, seq) VALUES ('accounts', ?)", [highest.into()]),
+        ],
+        Dialect::Postgres => {
+            let sql = "SELECT setval(pg_get_serial_sequence('accounts', 'id'), ?)";
+            vec![Statement::new(sql, [highest.into()])]
+        }
+        // It counts on from the greatest id that was ever inserted, also when that row is gone again.
+        Dialect::Mysql => vec![
+            Statement::new(
+                "INSERT IGNORE INTO accounts (id, created_at_ms, roster_version) VALUES (?, 0, 0)",
+                [highest.into()],
+            ),
+            Statement::new(
+                "DELETE FROM accounts WHERE id = ? AND created_at_ms = 0 AND roster_version = 0",
+                [highest.into()],
+            ),
+        ],
+    };
     db.write(batch).await.map(drop)
 }
 

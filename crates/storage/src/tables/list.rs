@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn the_list_is_the_schema() {
         let connection = Connection::open_in_memory().unwrap();
-        migrations::run(&connection, &MasterKeys::one([1; 32]).unwrap()).unwrap();
+        migrations::sqlite::run(&connection, &MasterKeys::one([1; 32]).unwrap()).unwrap();
         let all = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite%' ORDER BY name";
         let mut all = connection.prepare(all).unwrap();
         let mut names: Vec<String> = all.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
@@ -131,7 +131,7 @@ mod tests {
     #[test]
     fn every_page_is_found_by_an_index() {
         let connection = Connection::open_in_memory().unwrap();
-        migrations::run(&connection, &MasterKeys::one([1; 32]).unwrap()).unwrap();
+        migrations::sqlite::run(&connection, &MasterKeys::one([1; 32]).unwrap()).unwrap();
         for table in TABLES {
             for sql in &table.statements().pages {
                 let mut plan = connection.prepare(&format!("EXPLAIN QUERY PLAN {sql}")).unwrap();

@@ -1,6 +1,9 @@
 //! The people and messages of the stories.
 
+use std::path::Path;
+
 use bytes::Bytes;
+use services::Kind;
 use storage::{
     AccountId, ArchiveId, Db, InlineOptions, MasterKeys, Options,
     accounts::{self, Credentials, ScramKeys},
@@ -12,16 +15,30 @@ pub struct Backend {
     _dir: Option<tempfile::TempDir>,
 }
 
-pub fn sqlite() -> Backend {
+pub async fn sqlite() -> Backend {
     let dir = tempfile::tempdir().unwrap();
-    Backend {
-        db: Db::open("sqlite:whimbrel.db", dir.path(), &Options::new(MasterKeys::one([1; 32]).unwrap())).unwrap(),
-        _dir: Some(dir),
-    }
+    Backend { db: Db::open("sqlite:whimbrel.db", dir.path(), &options()).await.unwrap(), _dir: Some(dir) }
 }
 
-pub fn inline() -> Backend {
+pub async fn inline() -> Backend {
     Backend { db: Db::open_inline(InlineOptions { seed: 7, ..InlineOptions::default() }).unwrap(), _dir: None }
+}
+
+pub async fn postgres() -> Backend {
+    server(Kind::Postgres).await
+}
+
+pub async fn mysql() -> Backend {
+    server(Kind::Mariadb).await
+}
+
+pub fn options() -> Options {
+    Options::new(MasterKeys::one([1; 32]).unwrap())
+}
+
+async fn server(kind: Kind) -> Backend {
+    let url = kind.shared().unwrap().database().unwrap().url();
+    Backend { db: Db::open(&url, Path::new("/"), &options()).await.unwrap(), _dir: None }
 }
 
 pub fn credentials(seed: u8) -> Credentials {

@@ -20,7 +20,7 @@ macro_rules! stories {
             mod $file {$(
                 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
                 async fn $story() {
-                    let backend = crate::cast::$backend();
+                    let backend = crate::cast::$backend().await;
                     crate::$file::$story(backend.db.clone()).await;
                     backend.db.close().await;
                 }
@@ -30,16 +30,16 @@ macro_rules! stories {
 }
 
 macro_rules! every_story {
-    ($backend:ident) => {
+    ($backend:ident: $($waist:ident),*) => {
         stories! { $backend:
             waist {
+                $($waist,)*
                 a_query_sees_every_awaited_write,
                 a_batch_is_stored_as_a_whole_or_not_at_all,
                 a_failing_batch_hurts_no_neighbour,
                 many_writers_share_few_commits,
                 a_submitted_batch_keeps_its_place_and_comes_with_the_next_write,
                 a_submitted_batch_is_written_even_if_nobody_writes_after_it,
-                a_statement_returns_what_it_wrote,
                 a_mistaken_statement_is_an_error_and_nothing_else,
                 after_close_everything_is_unavailable,
             }
@@ -112,5 +112,8 @@ macro_rules! every_story {
     };
 }
 
-every_story!(sqlite);
-every_story!(inline);
+every_story!(sqlite: a_statement_returns_what_it_wrote);
+every_story!(inline: a_statement_returns_what_it_wrote);
+every_story!(postgres: a_statement_returns_what_it_wrote);
+// It has no RETURNING.
+every_story!(mysql:);

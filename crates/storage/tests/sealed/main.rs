@@ -15,14 +15,14 @@ fn keys(byte: u8) -> MasterKeys {
     MasterKeys::one([byte; 32]).unwrap()
 }
 
-fn open(dir: &Path, keys: MasterKeys) -> Result<Db, Error> {
-    Db::open(URL, dir, &Options { readers: 1, ..Options::new(keys) })
+async fn open(dir: &Path, keys: MasterKeys) -> Result<Db, Error> {
+    Db::open(URL, dir, &Options { readers: 1, ..Options::new(keys) }).await
 }
 
 /// Everything that is in the folder, and in a dump of the database, while it is open.
 async fn leaked(keys: MasterKeys) -> Vec<&'static str> {
     let dir = tempfile::tempdir().unwrap();
-    let db = open(dir.path(), keys).unwrap();
+    let db = open(dir.path(), keys).await.unwrap();
     fill(&db).await;
     assert!(dir.path().join(format!("{FILE}-wal")).metadata().unwrap().len() > 0, "the log is looked at too");
     let in_use = found_in(dir.path());
@@ -49,11 +49,11 @@ async fn looking_for_them_finds_them_all_where_nothing_is_sealed() {
 #[tokio::test]
 async fn everything_is_read_back_by_who_has_the_key() {
     let dir = tempfile::tempdir().unwrap();
-    let db = open(dir.path(), keys(1)).unwrap();
+    let db = open(dir.path(), keys(1)).await.unwrap();
     fill(&db).await;
     let secret = db.secret("tokens").unwrap();
     db.close().await;
-    let db = open(dir.path(), keys(1)).unwrap();
+    let db = open(dir.path(), keys(1)).await.unwrap();
     read_back(&db).await;
     assert_eq!(db.secret("tokens").unwrap(), secret);
     assert_ne!(db.secret("salts").unwrap(), secret);
@@ -62,19 +62,19 @@ async fn everything_is_read_back_by_who_has_the_key() {
 #[tokio::test]
 async fn another_master_key_is_refused_in_one_line() {
     let dir = tempfile::tempdir().unwrap();
-    open(dir.path(), keys(1)).unwrap().close().await;
-    let refusal = open(dir.path(), keys(2)).err().unwrap().to_string();
+    open(dir.path(), keys(1)).await.unwrap().close().await;
+    let refusal = open(dir.path(), keys(2)).await.err().unwrap().to_string();
     let wanted = keys(1).fingerprints()[0];
     assert!(refusal.starts_with("cannot open ") && refusal.lines().count() == 1, "{refusal}");
     let said = format!("the master key does not open this database: it needs the key with fingerprint {wanted}");
     assert!(refusal.ends_with(&said), "{refusal}");
-    open(dir.path(), keys(1).after(&keys(2))).unwrap();
+    open(dir.path(), keys(1).after(&keys(2))).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_deletion_destroys_the_key_before_anything_else() {
     let dir = tempfile::tempdir().unwrap();
-    let db = open(dir.path(), keys(1)).unwrap();
+    let db = open(dir.path(), keys(1)).await.unwrap();
     let alice = fill(&db).await;
     let raw = Connection::open(dir.path().join(FILE)).unwrap();
     let wrapped = |id: i64| -> Option<Vec<u8>> {
@@ -102,7 +102,7 @@ async fn a_deletion_destroys_the_key_before_anything_else() {
     let raw = Connection::open(dir.path().join(FILE)).unwrap();
     let left: i64 = raw.query_row("SELECT COUNT(*) FROM archive WHERE owner = ?", [alice.0], |row| row.get(0)).unwrap();
     assert!(left > 0, "the deletion was interrupted");
-    let db = open(dir.path(), keys(1)).unwrap();
+    let db = open(dir.path(), keys(1)).await.unwrap();
     let everything = archive::page(&db, alice, &Default::default(), &archive::Paging::first(10)).await.unwrap();
     assert!(everything.unwrap().messages.is_empty());
     assert!(storage::roster::load(&db, alice).await.unwrap().items.is_empty());
@@ -112,7 +112,7 @@ async fn a_deletion_destroys_the_key_before_anything_else() {
 #[tokio::test]
 async fn a_row_that_was_moved_to_another_owner_or_place_does_not_open() {
     let dir = tempfile::tempdir().unwrap();
-    let db = open(dir.path(), keys(1)).unwrap();
+    let db = open(dir.path(), keys(1)).await.unwrap();
     let alice = fill(&db).await;
     let raw = Connection::open(dir.path().join(FILE)).unwrap();
     raw.execute("UPDATE archive SET id = id + 1 WHERE owner = ?", [alice.0]).unwrap();

@@ -8,11 +8,11 @@ use storage::{AccountId, Db, accounts};
 use crate::{keys, known::*, open};
 
 const SCHEMAS: [&str; 5] = [
-    include_str!("../../src/migrations/0001_accounts.sql"),
-    include_str!("../../src/migrations/0002_roster.sql"),
-    include_str!("../../src/migrations/0003_archive.sql"),
-    include_str!("../../src/migrations/0004_profiles.sql"),
-    include_str!("../../src/migrations/0005_devices.sql"),
+    include_str!("../../src/migrations/sqlite/0001_accounts.sql"),
+    include_str!("../../src/migrations/sqlite/0002_roster.sql"),
+    include_str!("../../src/migrations/sqlite/0003_archive.sql"),
+    include_str!("../../src/migrations/sqlite/0004_profiles.sql"),
+    include_str!("../../src/migrations/sqlite/0005_devices.sql"),
 ];
 
 const ALICE: AccountId = AccountId(5);
@@ -124,7 +124,7 @@ async fn data_of_every_earlier_schema_is_sealed_and_reads_back() {
         let earlier = earlier(dir.path(), version);
         assert!(found_in(dir.path()).contains(&"alice-localpart"), "the old files have it");
         drop(earlier);
-        let db = open(dir.path(), keys(1)).unwrap();
+        let db = open(dir.path(), keys(1)).await.unwrap();
         assert_eq!(found_in(dir.path()), Vec::<&str>::new(), "from version {version}");
 
         let alice = accounts::by_localpart(&db, "alice-localpart").await.unwrap().unwrap();
@@ -139,7 +139,7 @@ async fn data_of_every_earlier_schema_is_sealed_and_reads_back() {
         let next = accounts::create(&db, "bob", &credentials(), NOW_MS).await.unwrap().unwrap();
         assert_eq!(next, AccountId(10));
         db.close().await;
-        open(dir.path(), keys(1)).unwrap().close().await;
+        open(dir.path(), keys(1)).await.unwrap().close().await;
         assert_eq!(found_in(dir.path()), Vec::<&str>::new());
     }
 }
@@ -148,7 +148,7 @@ async fn data_of_every_earlier_schema_is_sealed_and_reads_back() {
 async fn a_file_that_was_sealed_but_not_yet_rewritten_is_rewritten_at_the_next_start() {
     let dir = tempfile::tempdir().unwrap();
     drop(earlier(dir.path(), SCHEMAS.len()));
-    open(dir.path(), keys(1)).unwrap().close().await;
+    open(dir.path(), keys(1)).await.unwrap().close().await;
     let raw = Connection::open(dir.path().join(FILE)).unwrap();
     // As after a crash between the migration and its end: free pages with plaintext, and the wish to be rid of them.
     raw.execute_batch(
@@ -158,6 +158,6 @@ async fn a_file_that_was_sealed_but_not_yet_rewritten_is_rewritten_at_the_next_s
     .unwrap();
     drop(raw);
     assert_eq!(found_in(dir.path()), ["meet me at midnight"]);
-    open(dir.path(), keys(1)).unwrap().close().await;
+    open(dir.path(), keys(1)).await.unwrap().close().await;
     assert_eq!(found_in(dir.path()), Vec::<&str>::new());
 }

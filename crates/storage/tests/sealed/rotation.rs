@@ -42,7 +42,7 @@ fn data(dir: &Path) -> Vec<Vec<Value>> {
 #[tokio::test]
 async fn a_rotation_wraps_every_key_again_and_touches_no_data() {
     let dir = tempfile::tempdir().unwrap();
-    let db = open(dir.path(), keys(1)).unwrap();
+    let db = open(dir.path(), keys(1)).await.unwrap();
     fill(&db).await;
     let (before, secret) = (data(dir.path()), db.secret("tokens").unwrap());
     let rotated = rotate(&db, &keys(1).after(&keys(2))).await.unwrap();
@@ -50,8 +50,8 @@ async fn a_rotation_wraps_every_key_again_and_touches_no_data() {
     assert_eq!(data(dir.path()), before);
     db.close().await;
 
-    assert!(open(dir.path(), keys(1)).is_err(), "the old key is of no use");
-    let db = open(dir.path(), keys(2)).unwrap();
+    assert!(open(dir.path(), keys(1)).await.is_err(), "the old key is of no use");
+    let db = open(dir.path(), keys(2)).await.unwrap();
     read_back(&db).await;
     assert_eq!(db.secret("tokens").unwrap(), secret, "tokens outlive the master key");
     assert_eq!(rotate(&db, &keys(2)).await.unwrap().accounts, 0, "a second time there is nothing to do");
@@ -61,14 +61,14 @@ async fn a_rotation_wraps_every_key_again_and_touches_no_data() {
 #[tokio::test]
 async fn an_interrupted_rotation_opens_and_goes_on() {
     let dir = tempfile::tempdir().unwrap();
-    let db = open(dir.path(), keys(1)).unwrap();
+    let db = open(dir.path(), keys(1)).await.unwrap();
     let accounts = i64::from(ROTATE_STEP_ACCOUNTS) + 10;
     for number in 0..accounts {
         accounts::create(&db, &format!("user{number}"), &credentials(), NOW_MS).await.unwrap();
     }
     db.close().await;
     let both = keys(1).after(&keys(2));
-    let db = open(dir.path(), both.clone()).unwrap();
+    let db = open(dir.path(), both.clone()).await.unwrap();
     {
         let rotation = rotate(&db, &both);
         tokio::pin!(rotation);
@@ -88,11 +88,11 @@ async fn an_interrupted_rotation_opens_and_goes_on() {
         }
     }
     db.close().await;
-    let db = open(dir.path(), both.clone()).unwrap();
+    let db = open(dir.path(), both.clone()).await.unwrap();
     assert_eq!(accounts::list(&db, None, 10_000).await.unwrap().len() as i64, accounts);
     rotate(&db, &both).await.unwrap();
     db.close().await;
-    let db = open(dir.path(), keys(2)).unwrap();
+    let db = open(dir.path(), keys(2)).await.unwrap();
     assert_eq!(accounts::list(&db, None, 10_000).await.unwrap().len() as i64, accounts);
 }
 
@@ -103,9 +103,9 @@ async fn a_server_that_runs_reads_the_new_key_when_it_meets_it() {
     let read = Arc::clone(&source);
     let reread = Some(Reread::new(move || Ok(read.lock().unwrap().clone())));
     let options = Options { reread, ..Options::new(keys(1)) };
-    let server = Db::open(URL, dir.path(), &options).unwrap();
+    let server = Db::open(URL, dir.path(), &options).await.unwrap();
     let other: MasterKeys = keys(1);
-    let tool = open(dir.path(), other).unwrap();
+    let tool = open(dir.path(), other).await.unwrap();
     // Made by another process, so this one has not its key at hand.
     accounts::create(&tool, "alice", &credentials(), NOW_MS).await.unwrap().unwrap();
     let both = keys(1).after(&keys(2));
@@ -123,6 +123,6 @@ async fn a_server_that_runs_reads_the_new_key_when_it_meets_it() {
     assert!(matches!(refused, storage::Error::MasterKey { .. }), "{refused}");
     server.close().await;
     tool.close().await;
-    let db = open(dir.path(), keys(2)).unwrap();
+    let db = open(dir.path(), keys(2)).await.unwrap();
     assert_eq!(accounts::list(&db, None, 10).await.unwrap().len(), 2);
 }

@@ -29,9 +29,9 @@ impl Accounts {
     /// Opens the database, which is made when it is missing; a server may have it open too.
     pub(in crate::cli) fn open(config: &Config) -> Result<Self, Failure> {
         private_dir(&config.server.data_dir)?;
-        let options = Options { readers: 1, ..database_options(config)? };
-        let db = Db::open(&config.storage.url, &config.server.data_dir, &options)?;
+        let options = Options { readers: 1, remote_readers: 1, ..database_options(config)? };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let db = runtime.block_on(Db::open(&config.storage.url, &config.server.data_dir, &options))?;
         Ok(Self { db, runtime, domain: config.server.domain.to_string() })
     }
 

@@ -11,15 +11,10 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{
-    Snapshot,
-    execute::execute,
-    open::deployment_key,
-    writer::{Job, Writer},
-};
+use super::{Snapshot, execute::execute, open::deployment_key, writer::Writer};
 use crate::{
     MasterKeys,
-    db::{Error, Outcome, Row, Statement, Stats},
+    db::{Error, Outcome, Row, Statement, Stats, job::Write},
     limits, migrations,
     seal::DeploymentKey,
 };
@@ -47,7 +42,7 @@ pub(in crate::db) struct Inline {
 
 struct State {
     writer: Writer,
-    queued: Vec<Job>,
+    queued: Vec<Write>,
     random: u64,
     full_at: Vec<u64>,
     awaited: u64,
@@ -63,7 +58,7 @@ impl Inline {
         connection
             .execute_batch("PRAGMA journal_mode = MEMORY; PRAGMA synchronous = OFF; PRAGMA foreign_keys = ON;")?;
         connection.set_prepared_statement_cache_capacity(limits::PREPARED_STATEMENTS_MAX);
-        migrations::run(&connection, master_keys)?;
+        migrations::sqlite::run(&connection, master_keys)?;
         let deployment = deployment_key(&connection, master_keys)?;
         let stats = Arc::<Stats>::default();
         let writer = Writer {
@@ -85,7 +80,7 @@ impl Inline {
         batch: Vec<Statement>,
         answer: Option<oneshot::Sender<Result<Vec<Outcome>, Error>>>,
     ) -> Result<(), Error> {
-        self.state.lock().queue(Job { batch, answer })
+        self.state.lock().queue(Write { batch, answer })
     }
 
     /// Returns once everything queued so far is committed.
@@ -140,7 +135,7 @@ impl Inline {
 }
 
 impl State {
-    fn queue(&mut self, job: Job) -> Result<(), Error> {
+    fn queue(&mut self, job: Write) -> Result<(), Error> {
         if self.closed {
             return Err(Error::Unavailable);
         }

@@ -19,9 +19,13 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::Semaphore;
 
-use super::{Error, Options, Outcome, Row, Statement, Stats, queue::Queue};
+use super::{
+    Error, Options, Row, Statement, Stats,
+    job::{Read, Write},
+    queue::Queue,
+};
 use crate::{limits, seal::DeploymentKey};
 
 pub(crate) use execute::{execute, for_each};
@@ -31,10 +35,10 @@ pub(super) use snapshot::Snapshot;
 
 pub(super) struct Sqlite {
     path: PathBuf,
-    writes: Arc<Queue<writer::Job>>,
+    writes: Arc<Queue<Write>>,
     /// Submitted batches that are not committed yet.
     submitted: Arc<AtomicUsize>,
-    reads: Arc<Queue<readers::Job>>,
+    reads: Arc<Queue<Read>>,
     spots: spot::Spots,
     snapshots: Arc<Semaphore>,
     stats: Arc<Stats>,
@@ -76,16 +80,11 @@ impl Sqlite {
         Ok((driver, deployment))
     }
 
-    pub(super) async fn queue_write(
-        &self,
-        batch: Vec<Statement>,
-        answer: Option<oneshot::Sender<Result<Vec<Outcome>, Error>>>,
-    ) -> Result<(), Error> {
-        let is_submitted = answer.is_none();
+    pub(super) async fn queue_write(&self, job: Write) -> Result<(), Error> {
+        let is_submitted = job.is_submitted();
         if is_submitted {
             self.submitted.fetch_add(1, Ordering::AcqRel);
         }
-        let job = writer::Job { batch, answer };
         let queued = if is_submitted { self.writes.push_unhurried(job).await } else { self.writes.push(job).await };
         if is_submitted && queued.is_err() {
             self.submitted.fetch_sub(1, Ordering::AcqRel);
@@ -98,12 +97,8 @@ impl Sqlite {
         self.submitted.load(Ordering::Acquire) > 0
     }
 
-    pub(super) async fn queue_query(
-        &self,
-        statement: Statement,
-        answer: oneshot::Sender<Result<Vec<Row>, Error>>,
-    ) -> Result<(), Error> {
-        self.reads.push(readers::Job { statement, answer }).await
+    pub(super) async fn queue_query(&self, job: Read) -> Result<(), Error> {
+        self.reads.push(job).await
     }
 
     /// The rows of a statement that reads, at once; `None` if it must be queued.

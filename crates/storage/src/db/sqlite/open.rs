@@ -31,7 +31,7 @@ pub(super) fn writer(path: &Path, options: &Options) -> Result<(Connection, Depl
     connection.pragma_update(None, "wal_autocheckpoint", limits::WAL_CHECKPOINT_PAGES)?;
     connection.pragma_update(None, "journal_size_limit", i64::try_from(limits::WAL_BYTES_MAX).unwrap_or(i64::MAX))?;
     keep_plans(&connection)?;
-    migrations::run(&connection, &options.master_keys)?;
+    migrations::sqlite::run(&connection, &options.master_keys)?;
     let deployment = deployment_key(&connection, &options.master_keys)?;
     seal::migrate::wipe(&connection)?;
     // Only now: a migration needs room for the old and the new.

@@ -4,18 +4,13 @@
 use std::sync::Arc;
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use super::execute::execute;
 use crate::db::{
-    Error, Row, Statement, Stats,
+    Stats,
+    job::Read,
     queue::{Consumer, Popped, Queue},
 };
-
-pub(super) struct Job {
-    pub(super) statement: Statement,
-    pub(super) answer: oneshot::Sender<Result<Vec<Row>, Error>>,
-}
 
 pub(super) struct Reader {
     pub(super) connection: Connection,
@@ -23,17 +18,15 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    pub(super) fn run(self, queue: Arc<Queue<Job>>) {
+    pub(super) fn run(self, queue: Arc<Queue<Read>>) {
         let jobs = Consumer(queue);
         while let Popped::Job(job) = jobs.0.pop(None) {
-            // Nobody waits for it any more: a session went away.
-            if job.answer.is_closed() {
+            if job.is_abandoned() {
                 continue;
             }
             let result = execute(&self.connection, &job.statement).map(|outcome| outcome.rows);
             self.stats.queried();
-            // The receiver may have gone meanwhile.
-            let _ = job.answer.send(result);
+            job.finish(result);
         }
     }
 }

@@ -11,12 +11,12 @@ use std::{
 };
 
 use rusqlite::Connection;
-use tokio::sync::oneshot;
 
 use super::execute::{command, execute};
 use crate::{
     db::{
-        Error, Outcome, Statement, Stats,
+        Error, Statement, Stats,
+        job::{BatchResult, Write},
         queue::{Consumer, Popped, Queue},
     },
     limits,
@@ -24,14 +24,6 @@ use crate::{
 
 /// Commits between two looks at the size of the write-ahead log.
 const WAL_LOOK_COMMITS: u64 = 64;
-
-type BatchResult = Result<Vec<Outcome>, Error>;
-
-pub(super) struct Job {
-    pub(super) batch: Vec<Statement>,
-    /// `None` for a submitted batch, which nobody waits for.
-    pub(super) answer: Option<oneshot::Sender<BatchResult>>,
-}
 
 pub(super) struct Writer {
     pub(super) connection: Connection,
@@ -45,12 +37,12 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn run(mut self, queue: Arc<Queue<Job>>) {
+    pub(super) fn run(mut self, queue: Arc<Queue<Write>>) {
         let jobs = Consumer(queue);
         let mut commits: u64 = 0;
         while let Popped::Job(first) = jobs.0.pop(None) {
             let group = self.gather(first, &jobs.0);
-            let submitted = group.iter().filter(|job| job.answer.is_none()).count();
+            let submitted = group.iter().filter(|job| job.is_submitted()).count();
             self.commit(group);
             self.submitted.fetch_sub(submitted, Ordering::AcqRel);
             commits = commits.wrapping_add(1);
@@ -65,29 +57,29 @@ impl Writer {
 
     /// Everything that waits. As long as nobody waits for an answer, stays a
     /// while for somebody who does.
-    fn gather(&self, first: Job, queue: &Queue<Job>) -> Vec<Job> {
+    fn gather(&self, first: Write, queue: &Queue<Write>) -> Vec<Write> {
         let now = Instant::now();
         let held_until = now.checked_add(limits::SUBMITTED_HELD_MAX).unwrap_or(now);
-        let mut awaited = first.answer.is_some();
+        let mut awaited = !first.is_submitted();
         let mut group = vec![first];
         while group.len() < self.group_batches_max {
             let hold = !awaited && group.len() < limits::SUBMITTED_BATCHES_MAX;
             let Popped::Job(job) = queue.pop(Some(if hold { held_until } else { now })) else { break };
-            awaited |= job.answer.is_some();
+            awaited |= !job.is_submitted();
             group.push(job);
         }
         group
     }
 
     /// Commits once for all and answers each.
-    pub(super) fn commit(&self, group: Vec<Job>) {
+    pub(super) fn commit(&self, group: Vec<Write>) {
         let started = Instant::now();
         match self.run_group(&group) {
             Ok(results) => {
                 let failed = results.iter().filter(|result| result.is_err()).count();
                 self.stats.committed(results.len(), failed, started.elapsed());
                 for (job, result) in group.into_iter().zip(results) {
-                    answer(job, result);
+                    job.finish(result);
                 }
             }
             Err(error) => {
@@ -95,7 +87,7 @@ impl Writer {
                 self.stats.failed();
                 tracing::error!(%error, batches = group.len(), "commit failed");
                 for job in group {
-                    answer(job, Err(error.clone()));
+                    job.finish(Err(error.clone()));
                 }
             }
         }
@@ -105,7 +97,7 @@ impl Writer {
     ///
     /// A savepoint makes SQLite copy each page that a batch touches, and batches
     /// hardly ever fail: so first without, and only if one fails, all again with.
-    fn run_group(&self, group: &[Job]) -> Result<Vec<BatchResult>, Error> {
+    fn run_group(&self, group: &[Write]) -> Result<Vec<BatchResult>, Error> {
         command(&self.connection, "BEGIN IMMEDIATE")?;
         let results: Result<Vec<_>, Error> = group.iter().map(|job| self.run_batch(&job.batch)).collect();
         let results = match results {
@@ -169,14 +161,5 @@ impl Writer {
         let blocked = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
         self.connection.busy_timeout(limits::BUSY_TIMEOUT)?;
         Ok(blocked? == 0)
-    }
-}
-
-fn answer(job: Job, result: BatchResult) {
-    match (job.answer, result) {
-        // Whoever waited may have gone.
-        (Some(answer), result) => drop(answer.send(result)),
-        (None, Err(error)) => tracing::warn!(%error, "a submitted batch failed"),
-        (None, Ok(_)) => {}
     }
 }

@@ -1,66 +1,26 @@
-//! The schema's history: an append-only list, run at open.
-//!
-//! A released migration is never edited. A database that is newer than this
-//! list is refused, because this program does not know what it may break.
+//! Running migrations on SQLite.
 
-use rusqlite::Connection;
+use std::path::Path;
 
-use crate::{Error, MasterKeys, seal};
+use rusqlite::{Connection, OpenFlags};
 
-struct Migration {
-    /// Counts from 1, without gaps.
-    version: i64,
-    name: &'static str,
-    sql: &'static str,
-    /// What SQL cannot do, in the same transaction.
-    then: Option<Step>,
-}
-
-type Step = fn(&Connection, &MasterKeys) -> Result<(), Error>;
-
-const MIGRATIONS: &[Migration] = &[
-    plain(1, "accounts", include_str!("migrations/0001_accounts.sql")),
-    plain(2, "roster", include_str!("migrations/0002_roster.sql")),
-    plain(3, "archive", include_str!("migrations/0003_archive.sql")),
-    plain(4, "profiles", include_str!("migrations/0004_profiles.sql")),
-    plain(5, "devices", include_str!("migrations/0005_devices.sql")),
-    Migration {
-        version: 6,
-        name: "sealed",
-        sql: include_str!("migrations/0006_sealed.sql"),
-        then: Some(seal::migrate::seal_rows),
-    },
-];
-
-/// SQL alone.
-const fn plain(version: i64, name: &'static str, sql: &'static str) -> Migration {
-    Migration { version, name, sql, then: None }
-}
-
-/// The version this program brings a schema to.
-pub(crate) fn newest() -> i64 {
-    MIGRATIONS.last().map_or(0, |migration| migration.version)
-}
+use super::{Migration, SQLITE};
+use crate::{Error, MasterKeys};
 
 /// Brings the schema to the newest version, each migration in a transaction.
 /// Two processes that start at once take turns.
 pub(crate) fn run(connection: &Connection, master: &MasterKeys) -> Result<(), Error> {
-    run_list(connection, MIGRATIONS, master)
+    run_list(connection, SQLITE, master)
 }
 
 fn run_list(connection: &Connection, migrations: &[Migration], master: &MasterKeys) -> Result<(), Error> {
-    let known = migrations.last().map_or(0, |migration| migration.version);
     connection.execute_batch(
         "CREATE TABLE IF NOT EXISTS migrations (
              version INTEGER PRIMARY KEY,
              name TEXT NOT NULL
          ) STRICT",
     )?;
-    let found = version(connection)?;
-    if found > known {
-        return Err(Error::Schema { found, known });
-    }
-    for migration in migrations.iter().filter(|migration| migration.version > found) {
+    for migration in super::after(version(connection)?, migrations)? {
         let result = run_one(connection, migration, master);
         if result.is_err() && !connection.is_autocommit() {
             connection.execute_batch("ROLLBACK")?;
@@ -89,29 +49,34 @@ fn version(connection: &Connection) -> Result<i64, Error> {
     Ok(connection.query_row("SELECT COALESCE(MAX(version), 0) FROM migrations", (), |row| row.get(0))?)
 }
 
+/// What [`run`] would run on a file, which is left as it is; it may be missing.
+pub(super) fn pending(path: &Path) -> Result<Vec<&'static Migration>, Error> {
+    if !path.exists() {
+        return super::after(0, SQLITE);
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags)?;
+    let sql = "SELECT COUNT(*) FROM sqlite_schema WHERE type = 'table' AND name = 'migrations'";
+    let is_ours = connection.query_row(sql, (), |row| row.get::<_, i64>(0))? > 0;
+    super::after(if is_ours { version(&connection)? } else { 0 }, SQLITE)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::plain, *};
 
     fn keys() -> MasterKeys {
         MasterKeys::one([1; 32]).unwrap()
     }
 
     #[test]
-    fn versions_count_from_one_without_gaps() {
-        let versions: Vec<_> = MIGRATIONS.iter().map(|migration| migration.version).collect();
-        let expected: Vec<_> = (1..).take(MIGRATIONS.len()).collect();
-        assert_eq!(versions, expected);
-    }
-
-    #[test]
     fn every_earlier_schema_reaches_the_newest_one() {
-        for released in 0..=MIGRATIONS.len() {
+        for released in 0..=SQLITE.len() {
             let connection = Connection::open_in_memory().unwrap();
-            run_list(&connection, &MIGRATIONS[..released], &keys()).unwrap();
+            run_list(&connection, &SQLITE[..released], &keys()).unwrap();
             run(&connection, &keys()).unwrap();
             run(&connection, &keys()).unwrap();
-            assert_eq!(version(&connection).unwrap(), MIGRATIONS.last().unwrap().version);
+            assert_eq!(version(&connection).unwrap(), SQLITE.last().unwrap().version);
         }
     }
 
@@ -131,7 +96,7 @@ mod tests {
         run(&connection, &keys()).unwrap();
         connection.execute_batch("INSERT INTO migrations (version, name) VALUES (999, 'future')").unwrap();
         let error = run(&connection, &keys()).unwrap_err();
-        assert_eq!(error, Error::Schema { found: 999, known: MIGRATIONS.last().unwrap().version });
+        assert_eq!(error, Error::Schema { found: 999, known: SQLITE.last().unwrap().version });
         assert!(error.to_string().contains("use the newer program"), "{error}");
     }
 }

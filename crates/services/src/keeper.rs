@@ -1,0 +1,85 @@
+//! A shell that starts a server, kills it when told to, and ends it when the test process is gone: its standard input
+//! is a pipe that only this process holds, and which ends with it, even by SIGKILL.
+
+use std::{
+    ffi::OsStr,
+    io::{BufRead, BufReader, Write},
+    path::Path,
+    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+/// `$1` is the folder, `$2` the signal that ends the server at once; the rest is the server's command. `kill` takes
+/// the processes along that a PostgreSQL server has for its connections, and says `done` once they are gone.
+const SCRIPT: &str = r#"
+folder=$1 last=$2
+shift 2
+begin() { "$@" >>"$folder/server.log" 2>&1 </dev/null & server=$!; }
+begin "$@"
+while read -r word; do
+    case $word in
+        kill)
+            children=$(cat "/proc/$server/task/$server/children")
+            # shellcheck disable=SC2086
+            kill -KILL "$server" $children
+            wait "$server"
+            echo done ;;
+        pause) kill -STOP "$server"; echo done ;;
+        resume) kill -CONT "$server"; echo done ;;
+        start) begin "$@"; echo done ;;
+    esac
+done
+kill -CONT "$server"
+kill "-$last" "$server"
+wait "$server"
+rm -rf "$folder"
+"#;
+
+pub(crate) struct Keeper {
+    // Not waited for: it ends after this process does.
+    _shell: Child,
+    orders: ChildStdin,
+    answers: BufReader<ChildStdout>,
+}
+
+impl Keeper {
+    /// Starts a server whose folder is removed in the end.
+    pub(crate) fn start<S: AsRef<OsStr>>(folder: &Path, last_signal: &str, command: &[S]) -> Result<Self> {
+        let mut shell = Command::new("/bin/sh")
+            .args(["-c", SCRIPT, "keeper"])
+            .arg(folder)
+            .arg(last_signal)
+            .args(command)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            // Ctrl-C is for the tests; this one shall outlive them by a moment.
+            .process_group_of_its_own()
+            .spawn()
+            .context("cannot run /bin/sh")?;
+        let (Some(orders), Some(answers)) = (shell.stdin.take(), shell.stdout.take()) else { bail!("no pipes") };
+        Ok(Self { _shell: shell, orders, answers: BufReader::new(answers) })
+    }
+
+    /// Has an order carried out: `kill`, `start`, `pause` or `resume`.
+    pub(crate) fn order(&mut self, word: &str) -> Result<()> {
+        writeln!(self.orders, "{word}")?;
+        let mut answer = String::new();
+        self.answers.read_line(&mut answer)?;
+        if answer.trim() != "done" {
+            bail!("the keeper of a server is gone");
+        }
+        Ok(())
+    }
+}
+
+trait ProcessGroup {
+    fn process_group_of_its_own(&mut self) -> &mut Self;
+}
+
+impl ProcessGroup for Command {
+    fn process_group_of_its_own(&mut self) -> &mut Self {
+        std::os::unix::process::CommandExt::process_group(self, 0)
+    }
+}
