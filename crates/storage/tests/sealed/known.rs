@@ -149,7 +149,7 @@ pub async fn fill(db: &Db) -> AccountId {
 /// All of it is there, as it was stored.
 pub async fn read_back(db: &Db) {
     let alice = accounts::by_localpart(db, "alice-localpart").await.unwrap().unwrap();
-    assert_eq!((&alice.localpart[..], &alice.credentials), ("alice-localpart", &credentials()));
+    assert_eq!((alice.localpart.as_str(), &alice.credentials), ("alice-localpart", &credentials()));
     assert_eq!((alice.last_seen, alice.created_at_ms, alice.disabled), (Some(last_seen()), NOW_MS, false));
     assert_eq!(accounts::list(db, None, 10).await.unwrap().len(), 1);
     let owner = alice.id;
