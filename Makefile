@@ -18,6 +18,7 @@ test: setup
 # What building and the tests need.
 setup:
 	@scripts/setup-bench.sh
+	@scripts/need-garage.sh
 	@tests/interop/setup.sh
 
 # What can be said about the text without running it. Private items are documented too, so links to them hold.

@@ -133,9 +133,7 @@ async fn insert(db: &Db, localpart: &str, credentials: &Credentials, now_ms: i64
         let master = master.into_row().map(|mut row| row.blob()).transpose()?.unwrap_or_default();
         return Err(seal::unknown(&master));
     }
-    let Some(id) = id.into_row().map(read_id).transpose()? else { return Ok(None) };
-    db.keys().remember(id, new.key);
-    Ok(Some(id))
+    id.into_row().map(read_id).transpose()
 }
 
 const ID: &str = "SELECT id FROM accounts WHERE localpart_hash = ?";

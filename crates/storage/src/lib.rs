@@ -20,14 +20,15 @@ pub mod private_xml;
 pub mod roster;
 mod seal;
 mod stanza_error;
+pub mod tables;
 mod text_list;
 pub mod undelivered;
 pub mod vcards;
 
 pub use accounts::AccountId;
 pub use db::{
-    Db, Error, InlineOptions, Options, Outcome, Password, Queued, Row, Statement, Stats, StatsSnapshot, Value,
-    without_password,
+    Db, Error, InlineOptions, Options, Outcome, Password, Queued, Row, Snapshot, Statement, Stats, StatsSnapshot,
+    Value, without_password,
 };
 pub use devices::DeviceId;
 pub use ids::{ArchiveId, IdSource, ParseArchiveIdError};

@@ -34,6 +34,15 @@ pub const SPOT_READ_MAX: Duration = Duration::from_millis(1);
 
 /// So a disk that is slow all the time holds up other tasks for about a tenth of it.
 pub const SPOT_READ_PAUSE_TIMES: u32 = 20;
+/// Snapshots that are open at once; each holds a connection, and on SQLite the
+/// write-ahead log since its moment.
+pub const SNAPSHOTS_MAX: usize = 2;
+
+/// Rows of one page when whole tables are read or written.
+pub const COPY_PAGE_ROWS: u32 = 256;
+
+/// Bytes of one row when whole tables are read or written.
+pub const COPY_ROW_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Statements that stay prepared on each connection.
 pub const PREPARED_STATEMENTS_MAX: usize = 128;
@@ -47,6 +56,12 @@ pub const WAL_CHECKPOINT_PAGES: i64 = 16384;
 /// Bytes the write-ahead log may have before readers are waited for to empty it.
 pub const WAL_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
+/// How long the writer waits for readers to empty the write-ahead log.
+pub const WAL_EMPTY_TIMEOUT: Duration = Duration::from_millis(100);
+
+/// How long it lets a log grow that readers kept from being emptied.
+pub const WAL_EMPTY_PAUSE: Duration = Duration::from_secs(10);
+
 /// Rows one step of a purge or of an account's deletion removes.
 pub const DELETE_STEP_ROWS: u32 = 500;
 
@@ -59,8 +74,11 @@ pub const QUERY_IDS_MAX: usize = 256;
 /// Changes of a roster that are kept as differences (RFC 6121 §2.6).
 pub const ROSTER_CHANGES_KEPT: i64 = 256;
 
-/// Accounts whose prepared keys stay in memory, about 1.5 KB each. More than these cost a query when they are next used.
-pub const ACCOUNT_KEYS_MAX: usize = 16_384;
+/// Accounts whose keys stay in memory, about 100 bytes each. One more costs a query when it is next used.
+pub const ACCOUNT_KEYS_MAX: usize = 65_536;
+
+/// Accounts whose keys stay ready for use, about 2 KB each. One more costs a third of a microsecond.
+pub const ACCOUNT_KEYS_READY_MAX: usize = 2_048;
 
 /// Keys that are wrapped again in one step.
 pub const ROTATE_STEP_ACCOUNTS: u32 = 500;

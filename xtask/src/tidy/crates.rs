@@ -1,5 +1,5 @@
 //! Which crate may import which: the server never links what could read an encrypted message, and
-//! only `storage` and `client` link a database.
+//! only `storage` and `client` link a database, only `blob` an object store.
 
 use anyhow::Context;
 
@@ -9,10 +9,11 @@ use super::{Finding, Source};
 const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("xmpp", &[]),
     ("omemo", &[]),
+    ("blob", &["object_store"]),
     ("storage", &["xmpp", "rusqlite", "tokio-postgres", "mysql_async"]),
     ("cluster", &["xmpp"]),
     ("push", &["xmpp"]),
-    ("server", &["xmpp", "storage", "cluster", "push"]),
+    ("server", &["xmpp", "storage", "blob", "cluster", "push"]),
     ("client", &["xmpp", "omemo", "rusqlite"]),
 ];
 /// What is watched: our crates, database drivers, runtimes.
@@ -20,11 +21,13 @@ const WATCHED: &[&str] = &[
     "xmpp",
     "omemo",
     "storage",
+    "blob",
     "cluster",
     "push",
     "server",
     "client",
     "testkit",
+    "object_store",
     "services",
     "rusqlite",
     "tokio-postgres",

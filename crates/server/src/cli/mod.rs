@@ -1,6 +1,7 @@
 //! The command line of `whimbreld`, as the operator's contract has it: one file a command. Every
 //! command exits with 0, or says in one line on standard error what went wrong and exits with 1.
 
+mod backup;
 mod check;
 mod dev;
 mod init;
@@ -45,20 +46,17 @@ enum Command {
     Run(ConfigArg),
     /// Try everything that is configured and say what is wrong and how to mend it
     Check(ConfigArg),
-    /// Bring the database's schema to the newest version, as every start does
-    Migrate {
-        #[command(flatten)]
-        config: ConfigArg,
-        /// Only print what would be run
-        #[arg(long)]
-        dry_run: bool,
-    },
     /// Add, change, list and delete accounts, while the server runs or not
     #[command(subcommand)]
     User(user::UserCommand),
     /// Change the master key, while the server runs or not
     #[command(subcommand)]
     Keys(keys::KeysCommand),
+    /// Back up everything, and restore it, while the server runs or not
+    #[command(subcommand)]
+    Backup(backup::BackupCommand),
+    /// Bring the schema to the newest version, as every start does; or copy everything into another database
+    Migrate(migrate::MigrateArgs),
 }
 
 #[derive(Debug, Args)]
@@ -88,9 +86,10 @@ pub fn main() -> ExitCode {
         Command::Init { domain, dir } => init::init(&domain, &dir),
         Command::Run(arg) => run::run(&arg.config),
         Command::Check(arg) => check::check(&arg.config),
-        Command::Migrate { config, dry_run } => migrate::migrate(&config.config, dry_run),
         Command::User(command) => user::user(command),
         Command::Keys(command) => keys::keys(&command),
+        Command::Backup(command) => backup::backup(&command),
+        Command::Migrate(args) => migrate::migrate(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -156,6 +155,12 @@ mod tests {
             "whimbreld user devices revoke alice --config f",
             "whimbreld user devices revoke alice 00000000deadbeef --config f",
             "whimbreld keys rotate --config f",
+            "whimbreld backup create --to dir --config f",
+            "whimbreld backup create --to s3://bucket?endpoint=http://h --keep 3 --passphrase-stdin --config f",
+            "whimbreld backup restore --from dir --backup name --force --passphrase-stdin --config f",
+            "whimbreld backup list --from dir --config f",
+            "whimbreld backup verify --from dir --config f",
+            "whimbreld migrate --to postgres://host/db --config f",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_ok(), "{line}");
         }

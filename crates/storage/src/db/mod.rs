@@ -12,6 +12,7 @@ mod postgres;
 mod queue;
 pub(crate) mod remote;
 mod row;
+mod snapshot;
 mod sqlite;
 mod statement;
 mod stats;
@@ -26,6 +27,7 @@ use tokio::sync::oneshot;
 
 pub use error::Error;
 pub use row::{Outcome, Row};
+pub use snapshot::Snapshot;
 pub use sqlite::InlineOptions;
 pub(crate) use sqlite::{execute, for_each};
 pub use statement::{Statement, Value};
@@ -279,6 +281,16 @@ impl Db {
     /// [`query`](Self::query) for at most one row.
     pub async fn query_one(&self, statement: Statement) -> Result<Option<Row>, Error> {
         Ok(self.query(statement).await?.into_iter().next())
+    }
+
+    /// The database as it is now, for as long as the snapshot is held: it has what was awaited before, and nothing
+    /// that is written later. Waits while [`SNAPSHOTS_MAX`](limits::SNAPSHOTS_MAX) of them are open.
+    pub async fn snapshot(&self) -> Result<Snapshot, Error> {
+        Ok(Snapshot::new(match &*self.driver {
+            Driver::Threads(driver) => snapshot::Driver::Sqlite(driver.snapshot().await?),
+            Driver::Remote(driver) => snapshot::Driver::Remote(driver.snapshot().await?),
+            Driver::Inline(driver) => snapshot::Driver::Sqlite(driver.snapshot()?),
+        }))
     }
 
     /// What the writer did so far.

@@ -17,6 +17,11 @@ impl Row {
         Self { columns: columns.into_iter() }
     }
 
+    /// The columns that were not read yet.
+    pub(crate) fn into_values(self) -> impl Iterator<Item = Value> {
+        self.columns
+    }
+
     /// The next column, an integer.
     pub fn int(&mut self) -> Result<i64, Error> {
         self.opt_int()?.ok_or_else(|| unexpected("int", "null"))

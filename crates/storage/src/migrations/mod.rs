@@ -51,6 +51,11 @@ const SQLITE: &[Migration] = &[
 const POSTGRES: &[Migration] = &[plain(1, "whimbrel", include_str!("postgres/0001_whimbrel.sql"))];
 const MYSQL: &[Migration] = &[plain(1, "whimbrel", include_str!("mysql/0001_whimbrel.sql"))];
 
+/// The version that this program brings SQLite's schema to; those of the others have the same tables.
+pub(crate) fn newest() -> i64 {
+    SQLITE.last().map_or(0, |migration| migration.version)
+}
+
 fn of(dialect: Dialect) -> &'static [Migration] {
     match dialect {
         Dialect::Sqlite => SQLITE,

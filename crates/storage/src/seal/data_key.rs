@@ -1,5 +1,7 @@
 //! A data key: seals values (RFC 8452) and hashes what they are looked up by.
 
+use std::cell::RefCell;
+
 use aws_lc_rs::{
     aead::{AES_256_GCM_SIV, Aad, LessSafeKey, Nonce, UnboundKey},
     hkdf, hmac, rand,
@@ -114,16 +116,35 @@ enum Cipher {
     Plain,
 }
 
-impl DataKey {
-    /// Prepares a key. `plain` is for the test that proves that looking for plaintext finds it.
+/// A data key that takes little room; [`DataKey`] is what it becomes for use.
+#[derive(Clone)]
+pub(super) struct Compact {
+    seal: [u8; KEY_BYTES],
+    hash: [u8; KEY_BYTES],
+    /// For the test that proves that looking for plaintext finds it.
+    #[cfg_attr(not(feature = "unsealed-for-tests"), expect(dead_code, reason = "only tests ask for it"))]
+    plain: bool,
+}
+
+impl Compact {
     pub(super) fn new(secret: &[u8; KEY_BYTES], plain: bool) -> Result<Self, Error> {
-        let hash = hmac::Key::new(hmac::HMAC_SHA256, &derive(secret, "hash")?);
+        Ok(Self { seal: derive(secret, "seal")?, hash: derive(secret, "hash")?, plain })
+    }
+
+    pub(super) fn prepare(&self) -> Result<DataKey, Error> {
+        let hash = hmac::Key::new(hmac::HMAC_SHA256, &self.hash);
         #[cfg(feature = "unsealed-for-tests")]
-        if plain {
-            return Ok(Self { cipher: Cipher::Plain, hash });
+        if self.plain {
+            return Ok(DataKey { cipher: Cipher::Plain, hash });
         }
-        let _ = plain;
-        Ok(Self { cipher: Cipher::Sealing(aead(&derive(secret, "seal")?)?), hash })
+        Ok(DataKey { cipher: Cipher::Sealing(aead(&self.seal)?), hash })
+    }
+}
+
+impl DataKey {
+    /// Prepares a key.
+    pub(super) fn new(secret: &[u8; KEY_BYTES], plain: bool) -> Result<Self, Error> {
+        Compact::new(secret, plain)?.prepare()
     }
 
     /// The hash of the parts, which are read as one.
@@ -150,7 +171,7 @@ impl DataKey {
         let mut buffer = fields.0;
         match &self.cipher {
             Cipher::Sealing(key) => {
-                let nonce: [u8; NONCE_BYTES] = random()?;
+                let nonce = nonce()?;
                 let (head, plaintext) = buffer.split_first_chunk_mut().ok_or_else(failed)?;
                 *head = nonce;
                 let nonce = Nonce::assume_unique_for_key(nonce);
@@ -189,6 +210,24 @@ pub(super) fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).map_err(|_| Error::Io("the operating system gave no random bytes".into()))?;
     Ok(bytes)
+}
+
+/// Nonces made at a time: random bytes cost as much for a hundred as for one.
+const NONCES: usize = 64;
+
+thread_local! {
+    static NONCES_LEFT: RefCell<Vec<[u8; NONCE_BYTES]>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A random nonce.
+fn nonce() -> Result<[u8; NONCE_BYTES], Error> {
+    NONCES_LEFT.with_borrow_mut(|left| {
+        if left.is_empty() {
+            let fresh: [u8; NONCES * NONCE_BYTES] = random()?;
+            left.extend(fresh.as_chunks().0);
+        }
+        left.pop().ok_or_else(failed)
+    })
 }
 
 /// A cipher with this key.

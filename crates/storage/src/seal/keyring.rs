@@ -8,7 +8,7 @@ use quick_cache::sync::Cache;
 
 use super::{
     Fingerprint, Hash, Kind, MasterKeys,
-    data_key::{DataKey, KEY_BYTES, derive, random},
+    data_key::{Compact, DataKey, KEY_BYTES, derive, random},
 };
 use crate::{AccountId, Db, Error, Statement, limits};
 
@@ -73,7 +73,8 @@ pub(crate) struct Keyring {
     deployment: DeploymentKey,
     master: RwLock<MasterKeys>,
     reread: Option<Reread>,
-    accounts: Cache<AccountId, Arc<DataKey>>,
+    accounts: Cache<AccountId, Compact>,
+    ready: Cache<AccountId, Arc<DataKey>>,
 }
 
 /// A new account's key, to be stored with it.
@@ -86,8 +87,8 @@ pub(crate) struct NewKey {
 
 impl Keyring {
     pub(crate) fn new(deployment: DeploymentKey, master: MasterKeys, reread: Option<Reread>) -> Self {
-        let accounts = Cache::new(limits::ACCOUNT_KEYS_MAX);
-        Self { deployment, master: RwLock::new(master), reread, accounts }
+        let (accounts, ready) = (Cache::new(limits::ACCOUNT_KEYS_MAX), Cache::new(limits::ACCOUNT_KEYS_READY_MAX));
+        Self { deployment, master: RwLock::new(master), reread, accounts, ready }
     }
 
     /// The deployment's key.
@@ -117,7 +118,7 @@ impl Keyring {
 
     /// The key of an account, or `None` if there is no such account, or it is being deleted.
     pub(crate) async fn of(&self, db: &Db, owner: AccountId) -> Result<Option<Arc<DataKey>>, Error> {
-        if let Some(key) = self.accounts.get(&owner) {
+        if let Some(key) = self.at_hand(owner)? {
             return Ok(Some(key));
         }
         let Some(mut row) = db.query_one(Statement::new(ACCOUNT_KEY, [owner.into()])).await? else { return Ok(None) };
@@ -132,7 +133,7 @@ impl Keyring {
         localpart_hash: &[u8],
         wrapped: &[u8],
     ) -> Result<Arc<DataKey>, Error> {
-        if let Some(key) = self.accounts.get(&owner) {
+        if let Some(key) = self.at_hand(owner)? {
             return Ok(key);
         }
         let mut secret = self.master().unwrap(wrapped, localpart_hash)?;
@@ -141,19 +142,28 @@ impl Keyring {
             secret = self.master().unwrap(wrapped, localpart_hash)?;
         }
         let secret = secret.ok_or_else(|| unknown(wrapped))?;
-        let key = Arc::new(DataKey::new(&secret, self.master.read().plain)?);
-        self.accounts.insert(owner, Arc::clone(&key));
-        Ok(key)
+        let key = Compact::new(&secret, self.master.read().plain)?;
+        self.accounts.insert(owner, key.clone());
+        self.make_ready(owner, &key)
     }
 
-    /// Remembers the key of an account that was created.
-    pub(crate) fn remember(&self, owner: AccountId, key: DataKey) {
-        self.accounts.insert(owner, Arc::new(key));
+    fn at_hand(&self, owner: AccountId) -> Result<Option<Arc<DataKey>>, Error> {
+        if let Some(key) = self.ready.get(&owner) {
+            return Ok(Some(key));
+        }
+        self.accounts.get(&owner).map(|key| self.make_ready(owner, &key)).transpose()
+    }
+
+    fn make_ready(&self, owner: AccountId, key: &Compact) -> Result<Arc<DataKey>, Error> {
+        let key = Arc::new(key.prepare()?);
+        self.ready.insert(owner, Arc::clone(&key));
+        Ok(key)
     }
 
     /// Forgets the key of an account that is gone.
     pub(crate) fn forget(&self, owner: AccountId) {
         self.accounts.remove(&owner);
+        self.ready.remove(&owner);
     }
 
     /// Whether a master key is at hand, perhaps only after reading them again.

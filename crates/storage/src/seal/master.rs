@@ -137,6 +137,14 @@ impl MasterKeys {
         self.keys.iter().map(|key| key.fingerprint).collect()
     }
 
+    /// A key for one purpose from each of these keys, that of the key that wraps first (HKDF, RFC 5869).
+    ///
+    /// # Errors
+    /// Only if the cryptographic library fails.
+    pub fn derived(&self, purpose: &str) -> Result<Vec<[u8; KEY_BYTES]>, Error> {
+        self.keys.iter().map(|key| derive(&key.secret, purpose)).collect()
+    }
+
     /// Seals nothing: for the test that proves that looking for plaintext finds it.
     ///
     /// # Errors

@@ -28,7 +28,7 @@ use crate::{
 /// Makes the deployment's key, moves every row into its new table, and drops the old ones.
 pub(crate) fn seal_rows(connection: &Connection, master: &MasterKeys) -> Result<(), Error> {
     let (deployment, wrapped) = DeploymentKey::create(master)?;
-    let step = Step { connection, master, deployment, keys: Cache::new(limits::ACCOUNT_KEYS_MAX) };
+    let step = Step { connection, master, deployment, keys: Cache::new(limits::ACCOUNT_KEYS_READY_MAX) };
     let insert = "INSERT INTO deployment_keys (id, master, wrapped) VALUES (1, ?, ?)";
     step.run(insert, [master.fingerprint()?.into(), wrapped.into()])?;
     step.accounts()?;

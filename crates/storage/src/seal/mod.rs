@@ -8,7 +8,7 @@
 //! AES-256-GCM-SIV (RFC 8452) with random nonces seals; whoever moves a sealed
 //! value to another row or table finds that it does not open. HMAC-SHA-256, cut to
 //! 16 bytes, hashes what rows are looked up by. A new master key wraps the keys
-//! again and touches nothing else ([`rotate`]); an account whose key is gone is
+//! again and touches nothing else ([`rotate()`]); an account whose key is gone is
 //! noise.
 
 mod data_key;

@@ -5,6 +5,7 @@
 mod accounts;
 mod archive;
 mod cast;
+mod copying;
 mod devices;
 mod moving;
 mod paging;
@@ -95,6 +96,13 @@ macro_rules! every_story {
                 a_count_is_taken_once_and_only_upwards,
                 a_revoked_device_is_gone_with_its_tokens,
                 a_new_password_ends_every_token,
+            }
+            copying {
+                a_snapshot_stays_at_its_moment,
+                every_row_is_read_once_in_the_order_of_its_key,
+                a_copy_has_the_same_sums_and_goes_on_with_new_ids,
+                a_merge_writes_only_what_differs,
+                a_cleared_database_is_empty,
             }
             profiles {
                 archive_preferences_are_replaced_as_a_whole,

@@ -177,7 +177,7 @@ impl Connection {
         self.script("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED").await?;
         match role {
             Role::Writer => self.warn_if_lax().await,
-            Role::Reader => {
+            Role::Reader | Role::Snapshot => {
                 self.script("SET SESSION TRANSACTION READ ONLY").await?;
                 let timeout = limits::STATEMENT_TIMEOUT;
                 self.script(&if is_mariadb {

@@ -168,15 +168,17 @@ impl Connection {
 
     async fn set_up(&mut self, role: Role) -> Result<(), Fault> {
         let (statement, lock) = match role {
-            Role::Writer | Role::Reader => (limits::STATEMENT_TIMEOUT, limits::LOCK_TIMEOUT),
+            Role::Writer | Role::Reader | Role::Snapshot => (limits::STATEMENT_TIMEOUT, limits::LOCK_TIMEOUT),
             Role::Migrator => (Duration::ZERO, limits::MIGRATION_LOCK_TIMEOUT),
         };
+        // Whoever reads a snapshot may be slow to write what was read.
+        let idle = if role == Role::Snapshot { Duration::ZERO } else { limits::GROUP_TIMEOUT };
         let sql = format!(
             "SET statement_timeout = {}; SET lock_timeout = {}; SET idle_in_transaction_session_timeout = {};
              SET default_transaction_isolation = 'read committed'",
             statement.as_millis(),
             lock.as_millis(),
-            limits::GROUP_TIMEOUT.as_millis(),
+            idle.as_millis(),
         );
         self.script(&sql).await?;
         match role {
@@ -192,7 +194,7 @@ impl Connection {
                 }
                 Ok(())
             }
-            Role::Reader => self.script("SET default_transaction_read_only = on").await,
+            Role::Reader | Role::Snapshot => self.script("SET default_transaction_read_only = on").await,
             Role::Migrator => Ok(()),
         }
     }

@@ -17,6 +17,8 @@ use crate::{
 pub(crate) enum Role {
     Writer,
     Reader,
+    /// Reads one moment for long.
+    Snapshot,
     /// Waits long for its lock, and may take as long as it likes.
     Migrator,
 }

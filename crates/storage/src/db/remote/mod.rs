@@ -8,6 +8,7 @@ mod gate;
 pub(crate) mod link;
 pub(super) mod prepared;
 mod readers;
+mod snapshot;
 pub(super) mod tls;
 mod writer;
 
@@ -20,7 +21,10 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinHandle,
+};
 
 use self::{
     address::Address,
@@ -40,8 +44,11 @@ use crate::{
     seal::{self, DeploymentKey},
 };
 
+pub(super) use snapshot::Snapshot;
+
 pub(super) struct Remote {
-    dialect: Dialect,
+    address: Arc<Address>,
+    snapshots: Arc<Semaphore>,
     /// Gone once the database is closed.
     queues: Mutex<Option<Queues>>,
     /// Submitted batches that are not committed yet.
@@ -65,14 +72,16 @@ impl Remote {
         let reader = Connection::connect(&address, Role::Reader).await?;
         let (writes, write_queue) = mpsc::channel(options.write_queue_batches_max.max(1));
         let (reads, read_queue) = mpsc::channel(options.read_queue_queries_max.max(1));
+        let address = Arc::new(address);
         let remote = Self {
-            dialect: address.dialect,
+            address: Arc::clone(&address),
+            snapshots: Arc::new(Semaphore::new(limits::SNAPSHOTS_MAX)),
             queues: Mutex::new(Some(Queues { writes, reads })),
             submitted: Arc::default(),
             stats: Arc::default(),
             tasks: Mutex::default(),
         };
-        let (address, gate) = (Arc::new(address), Arc::<Gate>::default());
+        let gate = Arc::<Gate>::default();
         let link = |role, connection| Link::new(Arc::clone(&address), Arc::clone(&gate), role, connection);
         let writer = writer::Writer {
             link: link(Role::Writer, Some(writer)),
@@ -99,7 +108,7 @@ impl Remote {
     }
 
     pub(super) fn dialect(&self) -> Dialect {
-        self.dialect
+        self.address.dialect
     }
 
     pub(super) async fn queue_write(&self, job: Write) -> Result<(), Error> {
@@ -129,12 +138,18 @@ impl Remote {
         }
     }
 
+    pub(super) async fn snapshot(&self) -> Result<Snapshot, Error> {
+        let permit = Arc::clone(&self.snapshots).acquire_owned().await.map_err(|_| Error::Unavailable)?;
+        Snapshot::open(&self.address, permit).await
+    }
+
     pub(super) fn stats(&self) -> &Stats {
         &self.stats
     }
 
     /// Takes nothing more; what is queued is still done, then the tasks end.
     pub(super) fn stop(&self) {
+        self.snapshots.close();
         self.queues.lock().take();
     }
 

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use rusqlite::Connection;
 use tokio::sync::oneshot;
 
-use super::{execute::execute, open::deployment_key, writer::Writer};
+use super::{Snapshot, execute::execute, open::deployment_key, writer::Writer};
 use crate::{
     MasterKeys,
     db::{Error, Outcome, Row, Statement, Stats, job::Write},
@@ -64,6 +64,7 @@ impl Inline {
         let writer = Writer {
             connection,
             wal: PathBuf::new(),
+            wal_kept_at: None,
             group_batches_max: usize::MAX,
             submitted: Arc::default(),
             stats: Arc::clone(&stats),
@@ -101,6 +102,14 @@ impl Inline {
         // The receiver is in the future that called.
         let _ = answer.send(result);
         Ok(())
+    }
+
+    pub(in crate::db) fn snapshot(&self) -> Result<Snapshot, Error> {
+        let state = self.state.lock();
+        if state.closed {
+            return Err(Error::Unavailable);
+        }
+        Snapshot::copy(&state.writer.connection)
     }
 
     pub(in crate::db) fn stats(&self) -> &Stats {

@@ -5,11 +5,12 @@ mod execute;
 mod inline;
 mod open;
 mod readers;
+mod snapshot;
 mod spot;
 mod writer;
 
 use std::{
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -18,6 +19,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use super::{
     Error, Options, Row, Statement, Stats,
@@ -29,13 +31,16 @@ use crate::{limits, seal::DeploymentKey};
 pub(crate) use execute::{execute, for_each};
 pub(super) use inline::Inline;
 pub use inline::InlineOptions;
+pub(super) use snapshot::Snapshot;
 
 pub(super) struct Sqlite {
+    path: PathBuf,
     writes: Arc<Queue<Write>>,
     /// Submitted batches that are not committed yet.
     submitted: Arc<AtomicUsize>,
     reads: Arc<Queue<Read>>,
     spots: spot::Spots,
+    snapshots: Arc<Semaphore>,
     stats: Arc<Stats>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -46,10 +51,12 @@ impl Sqlite {
         let spots = (0..limits::SPOTS).map(|_| open::reader(path)).collect::<Result<Vec<_>, _>>()?;
         let spots = spot::Spots::new(spots)?;
         let driver = Self {
+            path: path.to_owned(),
             writes: Arc::new(Queue::new(options.write_queue_batches_max)),
             submitted: Arc::default(),
             reads: Arc::new(Queue::new(options.read_queue_queries_max)),
             spots,
+            snapshots: Arc::new(Semaphore::new(limits::SNAPSHOTS_MAX)),
             stats: Arc::default(),
             threads: Mutex::default(),
         };
@@ -62,6 +69,7 @@ impl Sqlite {
         let writer = writer::Writer {
             connection,
             wal: open::wal_path(path),
+            wal_kept_at: None,
             group_batches_max: options.group_batches_max.max(1),
             submitted: Arc::clone(&driver.submitted),
             stats: Arc::clone(&driver.stats),
@@ -100,12 +108,19 @@ impl Sqlite {
         Some(rows)
     }
 
+    pub(super) async fn snapshot(&self) -> Result<Snapshot, Error> {
+        let permit = Arc::clone(&self.snapshots).acquire_owned().await.map_err(|_| Error::Unavailable)?;
+        let path = self.path.clone();
+        tokio::task::spawn_blocking(move || Snapshot::open(&path, permit)).await.map_err(|_| Error::Unavailable)?
+    }
+
     pub(super) fn stats(&self) -> &Stats {
         &self.stats
     }
 
     pub(super) fn stop(&self) {
         self.spots.close();
+        self.snapshots.close();
         self.reads.close();
         self.writes.close();
     }

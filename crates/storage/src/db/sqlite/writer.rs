@@ -28,6 +28,8 @@ const WAL_LOOK_COMMITS: u64 = 64;
 pub(super) struct Writer {
     pub(super) connection: Connection,
     pub(super) wal: PathBuf,
+    /// When readers last kept the log from being emptied.
+    pub(super) wal_kept_at: Option<Instant>,
     pub(super) group_batches_max: usize,
     /// Submitted batches that are not committed yet.
     pub(super) submitted: Arc<AtomicUsize>,
@@ -35,7 +37,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn run(self, queue: Arc<Queue<Write>>) {
+    pub(super) fn run(mut self, queue: Arc<Queue<Write>>) {
         let jobs = Consumer(queue);
         let mut commits: u64 = 0;
         while let Popped::Job(first) = jobs.0.pop(None) {
@@ -138,14 +140,26 @@ impl Writer {
         }
     }
 
-    /// Readers that overlap without a pause keep the log from starting over;
-    /// beyond its bound, they are waited for.
-    fn bound_wal(&self) {
+    /// Readers that overlap without a pause keep the log from starting over; beyond its bound, they are waited for. Not
+    /// for long, and not again and again: a snapshot may be read for many minutes.
+    fn bound_wal(&mut self) {
         let wal_bytes = std::fs::metadata(&self.wal).map_or(0, |metadata| metadata.len());
-        if wal_bytes > limits::WAL_BYTES_MAX
-            && let Err(error) = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")
-        {
-            tracing::warn!(%error, wal_bytes, "the write-ahead log could not be emptied");
+        let pausing = self.wal_kept_at.is_some_and(|kept_at| kept_at.elapsed() < limits::WAL_EMPTY_PAUSE);
+        if wal_bytes <= limits::WAL_BYTES_MAX || pausing {
+            return;
         }
+        match self.empty_wal() {
+            Ok(true) => self.wal_kept_at = None,
+            Ok(false) => self.wal_kept_at = Some(Instant::now()),
+            Err(error) => tracing::warn!(%error, wal_bytes, "the write-ahead log could not be emptied"),
+        }
+    }
+
+    /// False if a reader was in the way.
+    fn empty_wal(&self) -> Result<bool, Error> {
+        self.connection.busy_timeout(limits::WAL_EMPTY_TIMEOUT)?;
+        let blocked = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get::<_, i64>(0));
+        self.connection.busy_timeout(limits::BUSY_TIMEOUT)?;
+        Ok(blocked? == 0)
     }
 }

@@ -1,0 +1,255 @@
+//! The driver for a folder of this machine. An object is written to a file of its own in `.new`, made durable, then
+//! given its name, so that whoever looks finds it whole or not at all, also after a power failure.
+//!
+//! Files are fanned out: `media/abc` is `media/~xx/abc`, where `xx` comes from a hash of `abc`. No name has a `~`.
+
+mod walk;
+
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
+
+use aws_lc_rs::{digest, rand};
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    fs,
+    io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt},
+};
+
+use crate::{Error, Name, limits};
+
+pub use walk::Walk;
+
+/// Where files are that have no name yet.
+const NEW: &str = ".new";
+
+/// The driver.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    root: Arc<Path>,
+}
+
+impl Folder {
+    pub(crate) fn new(root: PathBuf) -> Self {
+        Self { root: root.into() }
+    }
+
+    pub(crate) async fn check(&self) -> Result<(), Error> {
+        match fs::metadata(&self.root).await {
+            Ok(metadata) if !metadata.is_dir() => {
+                Err(Error::Url(format!("{} is a file, not a folder", self.root.display())))
+            }
+            Ok(_) => Ok(()),
+            // The first object makes it.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Error::file(&self.root, &error)),
+        }
+    }
+
+    pub(crate) async fn put(&self, name: &Name) -> Result<Upload, Error> {
+        let new = self.root.join(NEW);
+        make_folders(&new).await?;
+        remove_abandoned(&new).await;
+        let path = new.join(random_name());
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        options.mode(0o600);
+        let file = options.open(&path).await.map_err(|error| Error::file(&path, &error))?;
+        let half = HalfWritten { path, named: false };
+        Ok(Upload { file, half, target: self.path(name), bytes: 0 })
+    }
+
+    pub(crate) async fn get(&self, name: &Name) -> Result<Option<Download>, Error> {
+        self.get_range(name, 0, u64::MAX).await
+    }
+
+    pub(crate) async fn get_range(&self, name: &Name, start: u64, end: u64) -> Result<Option<Download>, Error> {
+        let path = self.path(name);
+        let mut file = match fs::File::open(&path).await {
+            Ok(file) => file,
+            Err(error) if is_missing(&error) => return Ok(None),
+            Err(error) => return Err(Error::file(&path, &error)),
+        };
+        let failed = |error| Error::file(&path, &error);
+        let object_bytes = file.metadata().await.map_err(failed)?.len();
+        if start > 0 {
+            file.seek(std::io::SeekFrom::Start(start)).await.map_err(failed)?;
+        }
+        let left = end.min(object_bytes).saturating_sub(start);
+        Ok(Some(Download { file, path, object_bytes, left }))
+    }
+
+    pub(crate) async fn head(&self, name: &Name) -> Result<Option<u64>, Error> {
+        let path = self.path(name);
+        match fs::metadata(&path).await {
+            Ok(metadata) => Ok(Some(metadata.len())),
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(Error::file(&path, &error)),
+        }
+    }
+
+    pub(crate) async fn delete(&self, name: &Name) -> Result<(), Error> {
+        let path = self.path(name);
+        match fs::remove_file(&path).await {
+            Err(error) if !is_missing(&error) => Err(Error::file(&path, &error)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn list(&self, under: Option<&Name>) -> Walk {
+        Walk::start(self.root.to_path_buf(), under.cloned())
+    }
+
+    /// Where an object lies.
+    fn path(&self, name: &Name) -> PathBuf {
+        let mut path = self.root.to_path_buf();
+        let mut parts: Vec<&str> = name.parts().collect();
+        let last = parts.pop().unwrap_or_default();
+        path.extend(parts);
+        path.push(fan(last));
+        path.push(last);
+        path
+    }
+}
+
+impl fmt::Display for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.root.display())
+    }
+}
+
+/// One of 256 folders, so that none gets too many files.
+fn fan(last: &str) -> String {
+    let hash = digest::digest(&digest::SHA256, last.as_bytes());
+    format!("~{:02x}", hash.as_ref().first().copied().unwrap_or(0))
+}
+
+/// Names of files and folders on the way may be missing as well.
+fn is_missing(error: &std::io::Error) -> bool {
+    matches!(error.kind(), std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory)
+}
+
+fn random_name() -> String {
+    let mut random = [0; 16];
+    // Without random bytes the name is taken, and the file is not created.
+    let _ = rand::fill(&mut random);
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Makes a folder and those above it, each for its owner alone and entered durably in the one above.
+async fn make_folders(path: &Path) -> Result<(), Error> {
+    let mut missing = Vec::new();
+    let mut folder = path;
+    while !fs::try_exists(folder).await.map_err(|error| Error::file(folder, &error))? {
+        missing.push(folder);
+        match folder.parent() {
+            Some(above) if !above.as_os_str().is_empty() => folder = above,
+            _ => break,
+        }
+    }
+    for folder in missing.into_iter().rev() {
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        builder.mode(0o700);
+        match builder.create(folder).await {
+            // Somebody else made it meanwhile.
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            result => result.map_err(|error| Error::file(folder, &error))?,
+        }
+        sync_folder(folder.parent().unwrap_or(folder)).await?;
+    }
+    Ok(())
+}
+
+/// What entered or left a folder is durable once the folder itself is.
+async fn sync_folder(path: &Path) -> Result<(), Error> {
+    let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let synced = async { fs::File::open(path).await?.sync_all().await };
+    synced.await.map_err(|error| Error::file(path, &error))
+}
+
+/// Files whose writers were killed.
+async fn remove_abandoned(new: &Path) {
+    let Ok(mut entries) = fs::read_dir(new).await else { return };
+    while let Ok(Some(entry)) = entries.next_entry().await {
+        let modified = entry.metadata().await.and_then(|metadata| metadata.modified());
+        let age = modified.ok().and_then(|modified| SystemTime::now().duration_since(modified).ok());
+        if age.is_some_and(|age| age > limits::ABANDONED_AFTER) {
+            // The next writer tries again.
+            let _ = fs::remove_file(entry.path()).await;
+        }
+    }
+}
+
+/// Removes the file unless it got its name.
+#[derive(Debug)]
+struct HalfWritten {
+    path: PathBuf,
+    named: bool,
+}
+
+impl Drop for HalfWritten {
+    fn drop(&mut self) {
+        if !self.named {
+            // What stays is removed as abandoned.
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// An object on its way in.
+#[derive(Debug)]
+pub struct Upload {
+    file: fs::File,
+    half: HalfWritten,
+    target: PathBuf,
+    bytes: u64,
+}
+
+impl Upload {
+    pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
+        self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+        self.file.write_all(&bytes).await.map_err(|error| Error::file(&self.half.path, &error))
+    }
+
+    pub(crate) async fn finish(mut self) -> Result<u64, Error> {
+        let durable = async {
+            self.file.flush().await?;
+            self.file.sync_all().await
+        };
+        durable.await.map_err(|error| Error::file(&self.half.path, &error))?;
+        let folder = self.target.parent().unwrap_or(&self.target);
+        make_folders(folder).await?;
+        fs::rename(&self.half.path, &self.target).await.map_err(|error| Error::file(&self.target, &error))?;
+        self.half.named = true;
+        sync_folder(folder).await?;
+        Ok(self.bytes)
+    }
+}
+
+/// An object on its way out.
+#[derive(Debug)]
+pub struct Download {
+    file: fs::File,
+    path: PathBuf,
+    pub(crate) object_bytes: u64,
+    left: u64,
+}
+
+impl Download {
+    pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+        let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(limits::READ_BYTES);
+        if wanted == 0 {
+            return Ok(None);
+        }
+        let mut buffer = BytesMut::with_capacity(wanted);
+        let read = (&mut self.file).take(self.left).read_buf(&mut buffer).await;
+        let read = read.map_err(|error| Error::file(&self.path, &error))?;
+        self.left = self.left.saturating_sub(u64::try_from(read).unwrap_or(u64::MAX));
+        Ok((read > 0).then(|| buffer.freeze()))
+    }
+}
