@@ -1,11 +1,26 @@
 //! `whimbreld migrate --to`: into another database while the server runs, and a short stop at the end.
 
 use anyhow::{Result, ensure};
+use services::Kind;
 use testkit::TestServer;
 use testkit::faults::archived_of;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_deployment_moves_to_another_database_with_a_short_stop() -> Result<()> {
+async fn a_deployment_moves_to_another_file_with_a_short_stop() -> Result<()> {
+    moves_to("sqlite:new.db").await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deployment_moves_to_postgresql_with_a_short_stop() -> Result<()> {
+    moves_to(&Kind::Postgres.shared()?.database()?.url()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_deployment_moves_to_mariadb_with_a_short_stop() -> Result<()> {
+    moves_to(&Kind::Mariadb.shared()?.database()?.url()).await
+}
+
+async fn moves_to(url: &str) -> Result<()> {
     let mut server = TestServer::start().await?;
     let (mut alice, mut bob) = (server.alice().await?, server.bob().await?);
     alice.befriend(&mut bob).await?;
@@ -13,7 +28,7 @@ async fn a_deployment_moves_to_another_database_with_a_short_stop() -> Result<()
         alice.say("bob@localhost", &format!("{number}")).await?;
     }
     alice.round_trip().await?;
-    let migrate = ["migrate", "--to", "sqlite:new.db"];
+    let migrate = ["migrate", "--to", url];
     let live = server.cli(&migrate, "").await?.success()?;
     ensure!(live.stdout.contains("stop the server and run the same command again"), "{live:?}");
 
@@ -29,13 +44,16 @@ async fn a_deployment_moves_to_another_database_with_a_short_stop() -> Result<()
     ensure!(last.stdout.contains("counts and hashes of all"), "{last:?}");
     let nothing_more = server.cli(&migrate, "").await?.success()?;
     ensure!(nothing_more.stdout.contains("copied 0 rows"), "{nothing_more:?}");
-    server.set("storage.url", "sqlite:new.db");
+    server.set("storage.url", url);
     server.start_again().await?;
     for localpart in ["alice", "bob"] {
         let archive = archived_of(server.login(localpart, localpart)?).await?;
         let bodies: Vec<String> = archive.into_iter().map(|message| message.body).collect();
         ensure!(bodies == (0..=300).map(|number| number.to_string()).collect::<Vec<_>>(), "{localpart}: {bodies:?}");
     }
+    // New accounts get ids that nobody had, carol's included: nothing of hers comes to them.
+    server.add_user("dave", "dave").await?;
+    ensure!(archived_of(server.login("dave", "dave")?).await?.is_empty(), "a new account has an archive");
     Ok(())
 }
 
