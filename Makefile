@@ -51,7 +51,7 @@ fuzz-smoke:
 # Instructions an operation costs, against xtask/budget.txt.
 budget:
 	@scripts/setup.sh
-	@scripts/need.sh valgrind valgrind
+	@scripts/need.sh valgrind:valgrind
 	cargo xtask budget
 
 # The same work for whimbreld, ejabberd and Prosody; writes docs/benchmarks.md. Half an hour.
