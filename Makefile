@@ -17,7 +17,7 @@ test: setup
 
 # What building and the tests need.
 setup:
-	@scripts/setup-bench.sh
+	@scripts/setup-servers.sh
 	@scripts/need-garage.sh
 	@tests/interop/setup.sh
 
@@ -51,12 +51,12 @@ fuzz-smoke:
 # Instructions an operation costs, against xtask/budget.txt.
 budget:
 	@scripts/setup.sh
-	@scripts/need.sh valgrind valgrind
+	@scripts/need.sh valgrind:valgrind
 	cargo xtask budget
 
 # The same work for whimbreld, ejabberd and Prosody; writes docs/benchmarks.md. Half an hour.
 bench:
-	@scripts/setup-bench.sh
+	@scripts/setup-servers.sh
 	cargo build --release --package server --package bench
 	@$${CARGO_TARGET_DIR:-target}/release/bench compare --output docs/benchmarks.md
 

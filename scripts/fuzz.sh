@@ -13,7 +13,7 @@ targets=${*:-$(sed -n 's|^path = "fuzz_targets/\(.*\)\.rs"$|\1|p' Cargo.toml)}
 
 ../scripts/setup.sh
 # libFuzzer is C++.
-if ! ../scripts/need.sh c++ g++; then
+if ! ../scripts/need.sh c++:g++; then
     echo "fuzz: no libFuzzer here, changing inputs at random instead"
     # shellcheck disable=SC2086 # a list of words
     FUZZ_SECS=$secs exec cargo test --release --package fuzz-targets --test mutations -- --nocapture --exact $targets

@@ -14,20 +14,6 @@ wanted=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml)
 say() { echo "setup: $*"; }
 fail() { say "$*" >&2; exit 1; }
 
-as_root() {
-    if [ "$(id -u)" -eq 0 ]; then "$@"
-    elif command -v sudo >/dev/null; then sudo "$@"
-    else fail "not root and no sudo: run as root: $*"
-    fi
-}
-
-install() {
-    command -v apt-get >/dev/null || fail "this is no Debian: install by hand what it calls $*"
-    say "installing $*"
-    as_root apt-get update -qq
-    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
-}
-
 # Whether rustc is there and not older than wanted. Its own version is looked at, not its package's.
 rust_is_new_enough() {
     command -v cargo >/dev/null || return 1
@@ -35,12 +21,7 @@ rust_is_new_enough() {
     [ -n "$have" ] && [ "$(printf '%s\n%s\n' "$wanted" "$have" | sort -V | head -n 1)" = "$wanted" ]
 }
 
-missing=""
-command -v cc >/dev/null || missing="$missing gcc"
-[ -e /usr/include/stdio.h ] || missing="$missing libc6-dev"
-[ -e /etc/ssl/certs/ca-certificates.crt ] || missing="$missing ca-certificates"
-# shellcheck disable=SC2086 # a list of words
-[ -z "$missing" ] || install $missing
+scripts/need.sh cc:gcc /usr/include/stdio.h:libc6-dev /etc/ssl/certs/ca-certificates.crt:ca-certificates
 
 if ! rust_is_new_enough; then
     if command -v rustup >/dev/null; then
@@ -49,7 +30,7 @@ if ! rust_is_new_enough; then
         rustup default stable
     else
         # Debian 12 carries a current Rust under these names, for its web browsers.
-        install rustc-web cargo-web
+        scripts/need.sh rustc-web cargo-web
     fi
     rust_is_new_enough || fail "Rust $wanted or newer is needed, this is $(rustc --version 2>/dev/null || echo none): add bookworm-security to the sources of apt, or install it with rustup"
 fi
@@ -63,6 +44,6 @@ if [ "${1:-}" = lint ]; then
     }
     if [ -n "$missing_components" ]; then
         # shellcheck disable=SC2086 # lists of words
-        if command -v rustup >/dev/null; then rustup component add $missing_components; else install $missing_packages; fi
+        if command -v rustup >/dev/null; then rustup component add $missing_components; else scripts/need.sh $missing_packages; fi
     fi
 fi

@@ -6,31 +6,13 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=$(cd "$here/../.." && pwd)/.cache/interop
 
-as_root() {
-  if [ "$(id -u)" = 0 ]; then "$@"; else sudo "$@"; fi
-}
-
-missing=()
-want() { # want COMMAND PACKAGE...
-  command -v "$1" >/dev/null || missing+=("${@:2}")
-}
-want python3 python3
-want node nodejs npm
-want npm npm
-want profanity profanity
-want tmux tmux
-want openssl openssl
+words=(python3:python3 node:nodejs npm:npm profanity:profanity tmux:tmux openssl:openssl)
 # omemo-dr comes as source, and a part of it is C.
-want cc gcc libc6-dev
-python3 -c 'import pathlib, sys, sysconfig; sys.exit(not (pathlib.Path(sysconfig.get_path("include")) / "Python.h").exists())' ||
-  missing+=(python3-dev)
-python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-
-if [ ${#missing[@]} -gt 0 ]; then
-  echo "installing ${missing[*]}"
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get update -qq
-  as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
-fi
+words+=(cc:gcc /usr/include/stdio.h:libc6-dev)
+python3 -c 'import pathlib, sys, sysconfig; sys.exit(not (pathlib.Path(sysconfig.get_path("include")) / "Python.h").exists())' 2>/dev/null ||
+  words+=(python3-dev)
+python3 -c 'import ensurepip, venv' 2>/dev/null || words+=(python3-venv)
+"$here/../../scripts/need.sh" "${words[@]}"
 
 mkdir -p "$cache"
 

@@ -33,7 +33,9 @@ async fn moved_to(url: &str) -> Result<TestServer> {
     server.set("storage.url", &format!("{url:?}"));
     server.start_again().await?;
     everything_is_there(&server).await?;
-    // New accounts and messages are no different there.
+    // New accounts get ids that nobody had, the deleted one's included: nothing of hers comes to them.
+    server.add_user("dave", "dave").await?;
+    ensure!(archived_of(server.login("dave", "dave")?).await?.is_empty(), "a new account has an archive");
     let mut carol = server.online("carol").await?;
     carol.say("bob@localhost", "from a new account").await?;
     carol.round_trip().await?;
@@ -68,7 +70,7 @@ async fn moved_there_and_back(kind: Kind) -> Result<()> {
     server.start_again().await?;
     everything_is_there(&server).await?;
     let listed = server.cli(&["user", "list"], "").await?.success()?;
-    ensure!(listed.stdout.lines().count() == 3, "{}", listed.stdout);
+    ensure!(listed.stdout.lines().count() == 4, "{}", listed.stdout);
     Ok(())
 }
 

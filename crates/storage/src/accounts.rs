@@ -254,7 +254,7 @@ struct Mailbox {
 
 const MAILBOXES: [Mailbox; 3] = [
     Mailbox {
-        step: "SELECT id FROM archive WHERE owner = ? ORDER BY id LIMIT 1 OFFSET ?",
+        step: "SELECT id FROM archive /*!FORCE INDEX (PRIMARY)*/ WHERE owner = ? ORDER BY id LIMIT 1 OFFSET ?",
         delete: "DELETE FROM archive WHERE owner = ? AND id <= ?",
     },
     Mailbox {

@@ -5,7 +5,11 @@
 //! - columns are named; text compares by bytes (binary or `C` collation);
 //! - `RETURNING` is not used by aggregates (MySQL has none): a batch ends with a
 //!   `SELECT` instead, which sees what the statements before it wrote;
-//! - no `LIMIT` in a subquery or a `DELETE`; no array parameters: a list of ids
+//! - `/*!...*/` is a hint that MySQL and MariaDB read, and nobody else does: left to
+//!   themselves they walk a whole archive along a narrower index;
+//! - `LIMIT 1 OFFSET 0` in an `EXISTS` says nothing, and keeps PostgreSQL from
+//!   joining whole tables: it looks the row up by its index;
+//! - no `LIMIT` in another subquery or a `DELETE`; no array parameters: a list of ids
 //!   is [`ID_LIST_LEN`] parameters, padded by repeating the last id;
 //! - an upsert is `INSERT ... ON CONFLICT (key) DO UPDATE SET column = excluded.column`
 //!   (MySQL: `ON DUPLICATE KEY UPDATE column = VALUES(column)`), `INSERT ... ON

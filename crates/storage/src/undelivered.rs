@@ -13,7 +13,7 @@ WHERE u.owner = ? AND u.id > ? AND (a.id IS NOT NULL OR t.id IS NOT NULL)
 ORDER BY u.id LIMIT ?";
 pub(crate) const CLEAR_ARCHIVED: &str = "\
 DELETE FROM undelivered WHERE owner = ? AND id <= ? AND NOT EXISTS (
-    SELECT 1 FROM transient t WHERE t.owner = undelivered.owner AND t.id = undelivered.id)";
+    SELECT 1 FROM transient t WHERE t.owner = undelivered.owner AND t.id = undelivered.id LIMIT 1 OFFSET 0)";
 pub(crate) const COUNT: &str = "SELECT COUNT(*) FROM undelivered WHERE owner = ?";
 
 /// Up to `limit` undelivered messages in the order of their ids, those after

@@ -14,6 +14,7 @@ use std::{
 
 use services::{Database, DatabaseServer, Kind};
 use storage::{Db, Error, MasterKeys, Options, Password, Statement};
+use tokio::sync::watch;
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -143,6 +144,7 @@ struct Load {
     stop: AtomicBool,
     next: AtomicI64,
     acknowledged: Mutex<BTreeSet<i64>>,
+    count: watch::Sender<usize>,
     queries_failed: AtomicI64,
 }
 
@@ -153,6 +155,7 @@ impl Load {
             stop: AtomicBool::new(false),
             next: AtomicI64::new(0),
             acknowledged: Mutex::default(),
+            count: watch::Sender::new(0),
             queries_failed: AtomicI64::new(0),
         });
         let tasks = (0..8).map(|_| tokio::spawn(Arc::clone(&load).run())).collect();
@@ -163,11 +166,13 @@ impl Load {
         while !self.stop.load(Ordering::Relaxed) {
             let number = self.next.fetch_add(1, Ordering::Relaxed);
             match self.db.execute(thing(number)).await {
-                Ok(_) => drop(self.acknowledged.lock().unwrap().insert(number)),
+                Ok(_) => {
+                    self.acknowledged.lock().unwrap().insert(number);
+                    self.count.send_modify(|count| *count += 1);
+                }
                 Err(error) => {
                     assert!(error.is_temporary(), "{error}");
-                    // As somebody does who was told to wait.
-                    tokio::time::sleep(Duration::from_millis(5)).await;
+                    tokio::task::yield_now().await;
                 }
             }
             let read =
@@ -181,12 +186,10 @@ impl Load {
 
     /// Returns once this many more were acknowledged.
     async fn goes_on(&self, more: usize) {
-        let len = || self.acknowledged.lock().unwrap().len();
-        let (wanted, started) = (len() + more, Instant::now());
-        while len() < wanted {
-            assert!(started.elapsed() < DEADLINE, "nothing is acknowledged any more");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let mut count = self.count.subscribe();
+        let wanted = *count.borrow() + more;
+        let reached = tokio::time::timeout(DEADLINE, count.wait_for(|count| *count >= wanted)).await;
+        reached.expect("nothing is acknowledged any more").unwrap();
     }
 
     async fn end(&self, tasks: Vec<tokio::task::JoinHandle<()>>) {
@@ -253,7 +256,7 @@ async fn while_the_server_is_away_everybody_learns_at_once(kind: Kind) {
     let started = Instant::now();
     while db.execute(thing(3)).await.is_err() {
         assert!(started.elapsed() < DEADLINE, "it is back");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::task::yield_now().await;
     }
     assert_eq!(numbers(&db).await.unwrap(), BTreeSet::from([1, 3]));
     db.close().await;

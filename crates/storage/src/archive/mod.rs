@@ -199,8 +199,9 @@ pub async fn newest(db: &Db) -> Result<Option<ArchiveId>, Error> {
 }
 
 const EXISTS: &str = "SELECT 1 FROM archive WHERE owner = ? AND id = ?";
-const FIRST: &str = "SELECT id FROM archive WHERE owner = ? ORDER BY id LIMIT 1";
-const LAST: &str = "SELECT id FROM archive WHERE owner = ? ORDER BY id DESC LIMIT 1";
+const FIRST: &str = "SELECT id FROM archive /*!FORCE INDEX (PRIMARY)*/ WHERE owner = ? ORDER BY id LIMIT 1";
+const LAST: &str = "\
+SELECT id FROM archive /*!FORCE INDEX (PRIMARY)*/ WHERE owner = ? ORDER BY id DESC LIMIT 1";
 
 /// Whether the owner's archive has this message.
 pub async fn exists(db: &Db, owner: AccountId, id: ArchiveId) -> Result<bool, Error> {

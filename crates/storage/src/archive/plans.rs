@@ -1,5 +1,7 @@
 //! Every query of the mailbox must find its rows through an index, whatever the
-//! filter: checked against SQLite's own plan.
+//! filter: checked against each database's own plan.
+
+mod servers;
 
 use super::{
     by_ids,
@@ -23,15 +25,17 @@ fn ones(count: usize) -> Vec<Value> {
     vec![Value::Int(1); count]
 }
 
+/// An owner, a span, a conversation with somebody, and with one device of his.
+fn subjects() -> (AccountId, Span, WithHash, WithHash) {
+    let bare = WithHash { bare: Hash([1; 16]), full: None };
+    (AccountId(1), Span::of(&Filter::default()), bare, WithHash { full: Some(Hash([2; 16])), ..bare })
+}
+
 #[tokio::test]
 async fn each_query_uses_its_index_and_sorts_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let db = Db::open("sqlite:plans.db", dir.path(), &Options::new(MasterKeys::one([1; 32]).unwrap())).await.unwrap();
-    let owner = AccountId(1);
-    let everything = Span::of(&Filter::default());
-    let bare = WithHash { bare: Hash([1; 16]), full: None };
-    let full = WithHash { full: Some(Hash([2; 16])), ..bare };
-
+    let (owner, everything, bare, full) = subjects();
     let mut expected = vec![
         (select_count(owner, None, everything), "COVERING INDEX archive_by_id (owner=? AND id>? AND id<?)"),
         (

@@ -7,19 +7,19 @@ use crate::{AccountId, ArchiveId, Db, Error, Statement, limits};
 /// The next owner after one, who has a message to purge.
 pub(super) const NEXT_OWNER: &str = "\
 SELECT x.id FROM accounts x WHERE x.id > ? AND EXISTS (
-    SELECT 1 FROM archive a WHERE a.owner = x.id AND a.id < ? AND NOT EXISTS (
-        SELECT 1 FROM undelivered u WHERE u.owner = a.owner AND u.id = a.id))
+    SELECT 1 FROM archive a /*!FORCE INDEX (PRIMARY)*/ WHERE a.owner = x.id AND a.id < ? AND NOT EXISTS (
+        SELECT 1 FROM undelivered u WHERE u.owner = a.owner AND u.id = a.id LIMIT 1 OFFSET 0) LIMIT 1 OFFSET 0)
 ORDER BY x.id LIMIT 1";
 
 /// The last message of a step: messages are deleted up to it.
 pub(super) const STEP: &str = "\
-SELECT a.id FROM archive a WHERE a.owner = ? AND a.id < ? AND NOT EXISTS (
-    SELECT 1 FROM undelivered u WHERE u.owner = a.owner AND u.id = a.id)
+SELECT a.id FROM archive a /*!FORCE INDEX (PRIMARY)*/ WHERE a.owner = ? AND a.id < ? AND NOT EXISTS (
+    SELECT 1 FROM undelivered u WHERE u.owner = a.owner AND u.id = a.id LIMIT 1 OFFSET 0)
 ORDER BY a.id LIMIT 1 OFFSET ?";
 
 pub(super) const DELETE: &str = "\
 DELETE FROM archive WHERE owner = ? AND id < ? AND NOT EXISTS (
-    SELECT 1 FROM undelivered u WHERE u.owner = archive.owner AND u.id = archive.id)";
+    SELECT 1 FROM undelivered u WHERE u.owner = archive.owner AND u.id = archive.id LIMIT 1 OFFSET 0)";
 
 /// Deletes up to `limit` archived messages, of all accounts, that are older than
 /// `before_ms` (Unix time in milliseconds), and returns how many. Fewer than

@@ -69,11 +69,11 @@ mod tests {
     use super::*;
     use crate::{MasterKeys, migrations};
 
-    /// By name, the type and whether it may be null.
-    type Columns = BTreeMap<String, (Kind, bool)>;
+    /// Unique keys, each as the names of its columns.
+    type Keys = Vec<Vec<String>>;
 
     /// What SQLite knows of a table: columns by name, and each unique key as the set of its columns.
-    fn real(connection: &Connection, table: &str) -> (Columns, Vec<Vec<String>>) {
+    fn real(connection: &Connection, table: &str) -> (BTreeMap<String, (Kind, bool)>, Keys) {
         let mut columns = BTreeMap::new();
         let mut primary: Vec<(i64, String)> = Vec::new();
         let mut described = connection.prepare("SELECT name, type, \"notnull\", pk FROM pragma_table_info(?)").unwrap();
@@ -117,7 +117,7 @@ mod tests {
         for table in TABLES {
             let (columns, keys) = real(&connection, table.name);
             let described = table.columns.iter().map(|column| (column.name.to_owned(), (column.kind, column.nullable)));
-            assert_eq!(described.collect::<Columns>(), columns, "{}", table.name);
+            assert_eq!(described.collect::<BTreeMap<_, _>>(), columns, "{}", table.name);
             let key: Vec<String> = table.key().map(|column| column.name.to_owned()).collect();
             assert!(keys.contains(&key), "{} has no unique key {key:?}, it has {keys:?}", table.name);
         }

@@ -40,6 +40,8 @@ macro_rules! every_story {
                 many_writers_share_few_commits,
                 a_submitted_batch_keeps_its_place_and_comes_with_the_next_write,
                 a_submitted_batch_is_written_even_if_nobody_writes_after_it,
+                every_value_comes_back_as_it_was,
+                inserts_and_deletions_that_come_together_keep_their_order,
                 a_mistaken_statement_is_an_error_and_nothing_else,
                 after_close_everything_is_unavailable,
             }

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use storage::{Db, Error, Statement, Value};
+use bytes::Bytes;
+use storage::{Db, Error, Statement, Value, dialect::Dialect};
 
 async fn table(db: &Db) {
     db.execute(Statement::new("CREATE TABLE things (number INTEGER PRIMARY KEY, name TEXT NOT NULL)", []))
@@ -131,4 +132,65 @@ pub async fn after_close_everything_is_unavailable(db: Db) {
     assert_eq!(db.execute(thing(2)).await.unwrap_err(), Error::Unavailable);
     assert_eq!(db.submit(vec![thing(2)]).await.unwrap_err(), Error::Unavailable);
     assert_eq!(db.query(thing(2)).await.unwrap_err(), Error::Unavailable);
+}
+
+pub async fn every_value_comes_back_as_it_was(db: Db) {
+    let create = match db.dialect() {
+        Dialect::Sqlite => {
+            "CREATE TABLE values_of (id INTEGER PRIMARY KEY, number INTEGER, text TEXT, bytes BLOB) STRICT"
+        }
+        Dialect::Postgres => "CREATE TABLE values_of (id BIGINT PRIMARY KEY, number BIGINT, text TEXT, bytes BYTEA)",
+        Dialect::Mysql => {
+            "CREATE TABLE values_of (id BIGINT PRIMARY KEY, number BIGINT, text MEDIUMTEXT, bytes MEDIUMBLOB)"
+        }
+    };
+    db.execute(Statement::new(create, [])).await.unwrap();
+    let everything = || Bytes::from_iter(0..=255_u8);
+    let big = "🐦'\"\\%\n".repeat(30_000);
+    let rows: Vec<[Value; 3]> = vec![
+        [Value::Null, Value::Null, Value::Null],
+        [Value::Int(i64::MIN), "".into(), Bytes::new().into()],
+        [Value::Int(i64::MAX), "Ünïcödé 🐦".into(), everything().into()],
+        [Value::Int(0), big.clone().into(), Bytes::from(big.into_bytes()).into()],
+        [Value::Int(-1), "ends with a space ".into(), Bytes::from_static(b"\0").into()],
+    ];
+    let insert = "INSERT INTO values_of (id, number, text, bytes) VALUES (?, ?, ?, ?)";
+    let batch = rows.iter().zip(0_i64..).map(|(row, id)| {
+        let [number, text, bytes] = row.clone();
+        Statement::new(insert, [id.into(), number, text, bytes])
+    });
+    // Alone and all at once: inserts that come together may go together.
+    let batch: Vec<_> = batch.collect();
+    db.write(batch.clone()).await.unwrap();
+    db.execute(Statement::new("DELETE FROM values_of WHERE id >= 0", [])).await.unwrap();
+    for statement in batch {
+        db.execute(statement).await.unwrap();
+    }
+    let select = Statement::new("SELECT number, text, bytes FROM values_of ORDER BY id", []);
+    let found = db.query(select).await.unwrap();
+    assert_eq!(found.len(), rows.len());
+    for (mut found, [number, text, bytes]) in found.into_iter().zip(rows) {
+        assert_eq!(Value::from(found.opt_int().unwrap()), number);
+        assert!(Value::from(found.opt_text().unwrap()) == text);
+        assert!(Value::from(found.opt_blob().unwrap()) == bytes);
+    }
+    let sum = Statement::new("SELECT SUM(id), COUNT(*), MAX(number) FROM values_of", []);
+    let mut sum = db.query_one(sum).await.unwrap().unwrap();
+    assert_eq!((sum.int().unwrap(), sum.int().unwrap(), sum.int().unwrap()), (10, 5, i64::MAX));
+}
+
+pub async fn inserts_and_deletions_that_come_together_keep_their_order(db: Db) {
+    table(&db).await;
+    let remove = |number: i64| Statement::new("DELETE FROM things WHERE number = ?", [number.into()]);
+    for round in 0..20 {
+        // Submitted ones may be folded with each other, and must not overtake what came before.
+        db.submit((0..40).map(thing).collect()).await.unwrap();
+        db.submit((0..40).map(remove).collect()).await.unwrap();
+        db.submit(vec![thing(round)]).await.unwrap();
+        db.submit(vec![remove(round), thing(100 + round)]).await.unwrap();
+        let outcome = db.execute(remove(100 + round)).await.unwrap();
+        assert_eq!(outcome.rows_affected, 1, "{round}");
+        assert_eq!(db.execute(remove(round)).await.unwrap().rows_affected, 0);
+        assert_eq!(numbers(&db).await, Vec::<i64>::new());
+    }
 }

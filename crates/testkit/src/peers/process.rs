@@ -76,7 +76,7 @@ pub(super) fn free_address() -> Result<SocketAddr> {
 
 /// A script of a package, with something in it replaced that would not work in a folder of its own.
 pub(super) fn adapted(script: &str, (old, new): (&str, &str)) -> Result<String> {
-    let missing = || format!("{script} is missing: run scripts/setup-bench.sh");
+    let missing = || format!("{script} is missing: run scripts/setup-servers.sh");
     let text = fs::read_to_string(script).with_context(missing)?;
     anyhow::ensure!(text.contains(old), "{script} is another one than was expected: it has no {old}");
     Ok(text.replace(old, new))

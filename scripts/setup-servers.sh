@@ -1,0 +1,9 @@
+#!/bin/sh
+# Installs what tests and benchmarks run as servers of their own, from Debian's packages: databases, and the servers
+# that Whimbrel is compared with. And what building needs.
+set -eu
+
+cd "$(dirname "$0")/.."
+scripts/setup.sh
+# erlang-p1-sqlite3 is for ejabberd's archive in SQLite.
+exec scripts/need.sh postgresql mariadb-server ejabberd erlang-p1-sqlite3 prosody
