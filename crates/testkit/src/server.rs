@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::DEADLINE;
+use crate::database::{Backend, Lent};
 use crate::whimbreld::{Finished, binary, command};
 
 /// Settings of a server that is not started yet.
@@ -21,6 +22,8 @@ use crate::whimbreld::{Finished, binary, command};
 pub struct TestServerBuilder {
     domain: String,
     settings: BTreeMap<String, String>,
+    /// That of the environment, if none is asked for.
+    backend: Option<Backend>,
 }
 
 impl Default for TestServerBuilder {
@@ -41,6 +44,7 @@ impl Default for TestServerBuilder {
         Self {
             domain: String::from("localhost"),
             settings: settings.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            backend: None,
         }
     }
 }
@@ -67,12 +71,24 @@ impl TestServerBuilder {
         self
     }
 
+    /// Keeps state in this kind of database, whatever the environment says.
+    #[must_use]
+    pub fn database(mut self, backend: Backend) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
     /// Writes the folder with `whimbreld init`, starts the server and waits until it is ready.
     ///
     /// # Errors
     /// When the binary does not build, `init` fails, or the server is not ready within the deadline;
     /// the error shows the server's log.
-    pub async fn start(self) -> Result<TestServer> {
+    pub async fn start(mut self) -> Result<TestServer> {
+        let backend = self.backend.map_or_else(Backend::of_this_run, Ok)?;
+        let database = if self.settings.contains_key("storage.url") { None } else { backend.database()? };
+        if let Some(database) = &database {
+            self = self.set("storage.url", &format!("\"{}\"", database.url()));
+        }
         let dir = tempfile::Builder::new().prefix("whimbrel-test-").tempdir()?;
         let home = dir.path().join("server");
         command(&["init", "--domain", &self.domain, "--dir", &home.to_string_lossy()], &[], "")
@@ -86,6 +102,7 @@ impl TestServerBuilder {
             log: Arc::default(),
             ready: BTreeMap::new(),
             child: None,
+            _database: database,
             _dir: dir,
         };
         server.spawn().await?;
@@ -107,6 +124,7 @@ pub struct TestServer {
     ready: BTreeMap<String, Vec<SocketAddr>>,
     log: Arc<Mutex<String>>,
     child: Option<Child>,
+    _database: Option<Lent>,
     _dir: TempDir,
 }
 
