@@ -1,5 +1,7 @@
 //! Which database is under a server: the embedded one, or one of a server that this process starts.
 
+use std::path::Path;
+
 use anyhow::{Result, bail, ensure};
 use services::{Database, DatabaseServer, Kind};
 
@@ -90,6 +92,10 @@ pub(crate) struct Lent {
 impl Lent {
     pub(crate) fn url(&self) -> String {
         self.database.url()
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.server.folder()
     }
 }
 

@@ -102,7 +102,8 @@ impl TestServerBuilder {
             log: Arc::default(),
             ready: BTreeMap::new(),
             child: None,
-            _database: database,
+            databases: database.into_iter().collect(),
+            backend,
             _dir: dir,
         };
         server.spawn().await?;
@@ -124,7 +125,9 @@ pub struct TestServer {
     ready: BTreeMap<String, Vec<SocketAddr>>,
     log: Arc<Mutex<String>>,
     child: Option<Child>,
-    _database: Option<Lent>,
+    backend: Backend,
+    /// Its own on a database server, and those that were asked for.
+    databases: Vec<Lent>,
     _dir: TempDir,
 }
 
@@ -180,6 +183,39 @@ impl TestServer {
     pub fn address(&self, listener: &str) -> Result<SocketAddr> {
         let found = self.ready.get(listener).and_then(|addresses| addresses.first());
         found.copied().ok_or_else(|| anyhow!("the server has no listener {listener}: {:?}", self.ready))
+    }
+
+    /// What kind of database it was started on.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// The `storage.url` it has.
+    #[must_use]
+    pub fn storage_url(&self) -> String {
+        let set = self.environment.iter().find(|(name, _)| *name == variable("storage.url"));
+        set.map_or_else(|| String::from("sqlite:whimbrel.db"), |(_, value)| value.trim_matches('"').to_owned())
+    }
+
+    /// The URL of an empty database that is there as long as this server.
+    ///
+    /// # Errors
+    /// When the database server does not start.
+    pub fn empty_database(&mut self, backend: Backend) -> Result<String> {
+        let Some(database) = backend.database()? else {
+            return Ok(format!("sqlite:other{}.db", self.databases.len()));
+        };
+        let url = database.url();
+        self.databases.push(database);
+        Ok(url)
+    }
+
+    /// Where everything is that it stores: its data folder, and that of the database server.
+    #[must_use]
+    pub fn stores(&self) -> Vec<PathBuf> {
+        let servers = self.databases.iter().map(|database| database.folder().to_owned());
+        std::iter::once(self.home.join("data")).chain(servers).collect()
     }
 
     /// The process id, for tests that look at the process.
