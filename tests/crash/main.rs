@@ -3,6 +3,7 @@
 //!
 //! `WHIMBREL_SEED` replays a run, `WHIMBREL_KILLS` and `WHIMBREL_CASES` make one longer.
 
+mod database;
 mod device;
 mod disk;
 mod kills;

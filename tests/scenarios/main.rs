@@ -1,4 +1,4 @@
-//! Finds every script below this folder and runs it: one test a script, one server a folder.
+//! Finds every script below this folder and runs it on each kind of database: one test a script, one server a folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,13 +7,15 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 use libtest_mimic::{Arguments, Failed, Trial};
-use testkit::scenario::{self, Script, Target};
+use testkit::Backend;
+use testkit::scenario::{self, OtherServer, Script, Target};
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 
 /// The scripts of one extension, and the server they share once one of them runs.
 struct Folder {
     path: PathBuf,
+    backend: Backend,
     target: OnceCell<Target>,
 }
 
@@ -23,10 +25,14 @@ fn main() -> Result<ExitCode> {
     let root = testkit::workspace().join("tests/scenarios");
     let mut folders = Vec::new();
     let mut trials = Vec::new();
+    // A server of somebody else has the database that it has.
+    let backends = if OtherServer::from_environment()?.is_some() { &[Backend::Sqlite][..] } else { &Backend::ALL };
     for path in entries(&root)?.into_iter().filter(|path| path.is_dir()) {
-        let folder = Arc::new(Folder { path, target: OnceCell::new() });
-        trials.extend(trials_of(&folder, &runtime)?);
-        folders.push(folder);
+        for backend in backends.iter().copied() {
+            let folder = Arc::new(Folder { path: path.clone(), backend, target: OnceCell::new() });
+            trials.extend(trials_of(&folder, &runtime)?);
+            folders.push(folder);
+        }
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
     // Exiting drops nothing: the servers are stopped here.
@@ -44,7 +50,8 @@ fn trials_of(folder: &Arc<Folder>, runtime: &Arc<Runtime>) -> Result<Vec<Trial>>
     }
     let trial = |script: PathBuf| {
         let (folder, runtime) = (Arc::clone(folder), Arc::clone(runtime));
-        let title = format!("{name}/{}", script.file_stem().unwrap_or_default().to_string_lossy());
+        let stem = script.file_stem().unwrap_or_default().to_string_lossy();
+        let title = format!("{}/{name}/{stem}", folder.backend.name());
         Trial::test(title, move || {
             let done = runtime.block_on(run_script(&folder, &script));
             done.map_err(|error| Failed::from(format!("{}: {error:#}", script.display())))
@@ -55,7 +62,11 @@ fn trials_of(folder: &Arc<Folder>, runtime: &Arc<Runtime>) -> Result<Vec<Trial>>
 
 async fn run_script(folder: &Folder, path: &Path) -> Result<()> {
     let script = Script::parse(&fs::read_to_string(path)?)?;
-    let target = folder.target.get_or_try_init(|| Target::for_folder(&folder.path)).await.context("the server")?;
+    let target = folder
+        .target
+        .get_or_try_init(|| Target::for_folder(&folder.path, folder.backend))
+        .await
+        .context("the server")?;
     match scenario::run(&script, target).await {
         Ok(()) => Ok(()),
         Err(error) => bail!("{error:#}\n{}", target.log().map(|log| last_lines(&log)).unwrap_or_default()),

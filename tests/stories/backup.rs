@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use testkit::faults::archived_of;
 use testkit::services::Garage;
-use testkit::{Finished, TestServer, whimbreld_with};
+use testkit::{Backend, Finished, TestServer, whimbreld_with};
 
 /// The name in `made backup NAME in ...`.
 fn made(created: &Finished) -> Result<String> {
@@ -39,9 +39,14 @@ fn beside(server: &TestServer, name: &str) -> Result<PathBuf> {
     Ok(server.dir().parent().context("no folder above")?.join(name))
 }
 
-/// As on another machine: the same configuration and master key, another data folder.
-fn move_away(server: &mut TestServer, data_dir: &Path) {
+/// As on another machine: the same configuration and master key, another data folder, another database.
+fn move_away(server: &mut TestServer, data_dir: &Path) -> Result<()> {
     server.set("server.data_dir", &format!("{:?}", data_dir.to_string_lossy()));
+    if server.backend() != Backend::Sqlite {
+        let url = server.empty_database(server.backend())?;
+        server.set("storage.url", &format!("\"{url}\""));
+    }
+    Ok(())
 }
 
 fn refused(finished: &Finished, why: &str) -> Result<()> {
@@ -78,7 +83,7 @@ async fn backed_up_and_restored(place: &str, more: &[(String, String)]) -> Resul
     server.kill()?;
 
     let data_dir = beside(&server, "elsewhere")?;
-    move_away(&mut server, &data_dir);
+    move_away(&mut server, &data_dir)?;
     let restored = backup(&server, &["restore", "--from", place], more, "").await?.success()?;
     ensure!(restored.stdout.contains("every hash as in its manifest"), "{restored:?}");
     // Another backup at once tells what is in the database now.
@@ -146,7 +151,7 @@ async fn a_backup_that_is_not_whole_is_refused_and_nothing_is_restored() -> Resu
         backup(&server, &["create", "--to", &place.to_string_lossy()], &[], "").await?.success()?;
     }
     let data_dir = beside(&server, "elsewhere")?;
-    move_away(&mut server, &data_dir);
+    move_away(&mut server, &data_dir)?;
 
     let change = |path: &Path, at: fn(usize) -> usize| -> Result<()> {
         let mut bytes = fs::read(path)?;

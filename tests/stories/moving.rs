@@ -89,9 +89,10 @@ async fn a_database_of_somebody_else_is_not_overwritten() -> Result<()> {
     let mut server = TestServer::start().await?;
     server.add_user("alice", "alice").await?;
     server.terminate().await?;
+    let first = server.storage_url();
     server.set("storage.url", "sqlite:other.db");
     server.add_user("mallory", "mallory").await?;
-    let refused = server.cli(&["migrate", "--to", "sqlite:whimbrel.db"], "").await?;
+    let refused = server.cli(&["migrate", "--to", &first], "").await?;
     ensure!(refused.code == Some(1) && refused.stderr.contains("another deployment"), "{refused:?}");
     let same = server.cli(&["migrate", "--to", "sqlite:other.db"], "").await?;
     ensure!(same.code == Some(1) && same.stderr.contains("is the database in use"), "{same:?}");

@@ -41,6 +41,12 @@ pub struct DatabaseServer {
     keeper: Mutex<Keeper>,
 }
 
+impl std::fmt::Debug for DatabaseServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("DatabaseServer").field("kind", &self.kind).field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
 /// An empty database on a server.
 #[derive(Debug, Clone)]
 pub struct Database {
@@ -123,6 +129,17 @@ impl DatabaseServer {
         }?;
         let certificate = self.folder.join("cert.pem");
         Ok(Database { kind: self.kind, port: self.port, name, certificate })
+    }
+
+    /// Removes a database, also one that is in use: many of them would fill the disk.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub fn remove(&self, database: &Database) -> Result<()> {
+        match self.kind {
+            Kind::Postgres => postgres::remove_database(self.port, &database.name),
+            Kind::Mariadb => mariadb::remove_database(self.port, &database.name),
+        }
     }
 
     /// Kills the server with SIGKILL, as a power cut would.
@@ -236,6 +253,11 @@ impl Database {
     /// The same with another user, password or host.
     pub fn url_as(&self, user: &str, password: &str, host: &str) -> String {
         format!("{}://{user}:{password}@{host}:{}/{}", self.kind.scheme(), self.port, self.name)
+    }
+
+    /// Which server it is on.
+    pub fn kind(&self) -> Kind {
+        self.kind
     }
 
     /// Its name on the server.

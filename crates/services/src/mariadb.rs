@@ -60,6 +60,10 @@ pub(crate) fn create_database(port: u16, name: &str) -> Result<()> {
     client(port, "mysql", &format!("CREATE DATABASE {name}")).map(drop)
 }
 
+pub(crate) fn remove_database(port: u16, name: &str) -> Result<()> {
+    client(port, "mysql", &format!("DROP DATABASE IF EXISTS {name}")).map(drop)
+}
+
 pub(crate) fn drop_connections(port: u16, name: &str) -> Result<()> {
     let list = format!("SELECT id FROM information_schema.processlist WHERE db = '{name}' AND id <> CONNECTION_ID()");
     for id in client(port, "mysql", &list)?.split_whitespace() {

@@ -69,6 +69,12 @@ pub(crate) fn create_database(port: u16, name: &str) -> Result<()> {
     run(&find("createdb", PACKAGE)?, &args, &[("PGPASSWORD", PASSWORD)]).map(drop)
 }
 
+pub(crate) fn remove_database(port: u16, name: &str) -> Result<()> {
+    let port = port.to_string();
+    let args = ["--host=127.0.0.1", "--port", &port, "--username", USER, "--force", "--if-exists", name];
+    run(&find("dropdb", PACKAGE)?, &args, &[("PGPASSWORD", PASSWORD)]).map(drop)
+}
+
 pub(crate) fn drop_connections(port: u16, name: &str) -> Result<()> {
     let statement = format!(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"

@@ -6,6 +6,7 @@
 
 mod client;
 mod component;
+mod database;
 pub mod faults;
 mod folder;
 mod friends;
@@ -26,6 +27,7 @@ mod wire;
 
 pub use client::{Client, Login, Security};
 pub use component::{ACCEPT, Component};
+pub use database::{Backend, VARIABLE as DATABASE_VARIABLE, run_again_on};
 pub use folder::{Folder, whimbreld, whimbreld_with};
 pub use pattern::{Captures, matches, parse_fragment, show};
 pub use sasl2::{Device, FastToken, Succeeded};

@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use tokio::sync::oneshot;
 
 use crate::DEADLINE;
+use crate::database::{Backend, Lent};
 use crate::whimbreld::{Finished, binary, command};
 
 /// Settings of a server that is not started yet.
@@ -21,6 +22,8 @@ use crate::whimbreld::{Finished, binary, command};
 pub struct TestServerBuilder {
     domain: String,
     settings: BTreeMap<String, String>,
+    /// That of the environment, if none is asked for.
+    backend: Option<Backend>,
 }
 
 impl Default for TestServerBuilder {
@@ -41,6 +44,7 @@ impl Default for TestServerBuilder {
         Self {
             domain: String::from("localhost"),
             settings: settings.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            backend: None,
         }
     }
 }
@@ -67,12 +71,24 @@ impl TestServerBuilder {
         self
     }
 
+    /// Keeps state in this kind of database, whatever the environment says.
+    #[must_use]
+    pub fn database(mut self, backend: Backend) -> Self {
+        self.backend = Some(backend);
+        self
+    }
+
     /// Writes the folder with `whimbreld init`, starts the server and waits until it is ready.
     ///
     /// # Errors
     /// When the binary does not build, `init` fails, or the server is not ready within the deadline;
     /// the error shows the server's log.
-    pub async fn start(self) -> Result<TestServer> {
+    pub async fn start(mut self) -> Result<TestServer> {
+        let backend = self.backend.map_or_else(Backend::of_this_run, Ok)?;
+        let database = if self.settings.contains_key("storage.url") { None } else { backend.database()? };
+        if let Some(database) = &database {
+            self = self.set("storage.url", &format!("\"{}\"", database.url()));
+        }
         let dir = tempfile::Builder::new().prefix("whimbrel-test-").tempdir()?;
         let home = dir.path().join("server");
         command(&["init", "--domain", &self.domain, "--dir", &home.to_string_lossy()], &[], "")
@@ -86,6 +102,8 @@ impl TestServerBuilder {
             log: Arc::default(),
             ready: BTreeMap::new(),
             child: None,
+            databases: database.into_iter().collect(),
+            backend,
             _dir: dir,
         };
         server.spawn().await?;
@@ -107,6 +125,9 @@ pub struct TestServer {
     ready: BTreeMap<String, Vec<SocketAddr>>,
     log: Arc<Mutex<String>>,
     child: Option<Child>,
+    backend: Backend,
+    /// Its own on a database server, and those that were asked for.
+    databases: Vec<Lent>,
     _dir: TempDir,
 }
 
@@ -162,6 +183,39 @@ impl TestServer {
     pub fn address(&self, listener: &str) -> Result<SocketAddr> {
         let found = self.ready.get(listener).and_then(|addresses| addresses.first());
         found.copied().ok_or_else(|| anyhow!("the server has no listener {listener}: {:?}", self.ready))
+    }
+
+    /// What kind of database it was started on.
+    #[must_use]
+    pub fn backend(&self) -> Backend {
+        self.backend
+    }
+
+    /// The `storage.url` it has.
+    #[must_use]
+    pub fn storage_url(&self) -> String {
+        let set = self.environment.iter().find(|(name, _)| *name == variable("storage.url"));
+        set.map_or_else(|| String::from("sqlite:whimbrel.db"), |(_, value)| value.trim_matches('"').to_owned())
+    }
+
+    /// The URL of an empty database that is there as long as this server.
+    ///
+    /// # Errors
+    /// When the database server does not start.
+    pub fn empty_database(&mut self, backend: Backend) -> Result<String> {
+        let Some(database) = backend.database()? else {
+            return Ok(format!("sqlite:other{}.db", self.databases.len()));
+        };
+        let url = database.url();
+        self.databases.push(database);
+        Ok(url)
+    }
+
+    /// Where everything is that it stores: its data folder, and that of the database server.
+    #[must_use]
+    pub fn stores(&self) -> Vec<PathBuf> {
+        let servers = self.databases.iter().map(|database| database.folder().to_owned());
+        std::iter::once(self.home.join("data")).chain(servers).collect()
     }
 
     /// The process id, for tests that look at the process.

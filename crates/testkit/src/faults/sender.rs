@@ -1,7 +1,7 @@
 //! Somebody who writes to several others, as fast as the server acknowledges, and gives up nothing that was not
 //! acknowledged (XEP-0198).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use anyhow::Result;
@@ -10,7 +10,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::dice::Dice;
 use super::ledger::{Fate, Note, Pair};
-use super::traffic::{Books, Patience, Phase, Phases, is_error, recipient};
+use super::traffic::{Books, Patience, Phase, Phases, is_error, recipient, recipient_number};
 use crate::{Client, Login};
 
 const SM: &str = "urn:xmpp:sm:3";
@@ -31,6 +31,8 @@ pub(super) struct Sender {
     pub(super) dice: Dice,
     /// Sent on this session and not acknowledged, oldest first.
     pub(super) outstanding: VecDeque<(Pair, Note)>,
+    /// Of those, what came back as an error.
+    pub(super) refused: BTreeSet<(Pair, Note)>,
 }
 
 /// How a connection ended.
@@ -108,6 +110,7 @@ impl Sender {
                     Ok(element) => {
                         if is_error(&element) {
                             self.books.complain(&self.login.localpart, &element);
+                            self.refused(&element);
                         }
                     }
                     Err(_) => return End::Lost,
@@ -167,12 +170,22 @@ impl Sender {
         )
     }
 
+    /// A message came back as an error: the server has counted it, and promised nothing.
+    fn refused(&mut self, error: &Element) {
+        let is_it = |(pair, note): &(Pair, Note)| {
+            let id = format!("{}.{}", note.counter, note.attempt);
+            error.attr("id") == Some(&id) && recipient_number(error.attr("from")) == Some(pair.recipient)
+        };
+        self.refused.extend(self.outstanding.iter().copied().filter(is_it));
+    }
+
     /// `<a/>` or `<resumed/>`: the oldest outstanding messages are the server's now.
     fn acknowledged(&mut self, answer: &Element, h: &mut u32) {
         let Some(now) = answer.attr("h").and_then(|h| h.parse::<u32>().ok()) else { return };
         let mut ledger = self.books.lock();
         for _ in 0..now.wrapping_sub(*h) {
             match self.outstanding.pop_front() {
+                Some(refused) if self.refused.contains(&refused) => {}
                 Some((pair, note)) => ledger.learn(pair, note, Fate::Acknowledged),
                 None => {
                     ledger.complain(format!("{}: the server acknowledges more than was sent", self.login.localpart));

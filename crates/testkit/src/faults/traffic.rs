@@ -34,6 +34,9 @@ pub struct Plan {
     pub recipients: usize,
     /// How many recipients each sender writes to.
     pub contacts: usize,
+    /// The database dies under a server that goes on. Then errors are excused, what was not acknowledged may turn up or
+    /// not, and only what was acknowledged must be in order.
+    pub database_fails: bool,
 }
 
 /// What everybody does at the moment.
@@ -65,11 +68,18 @@ impl Phases {
 pub(super) struct Books(Arc<Mutex<Ledger>>);
 
 impl Books {
+    fn new(database_fails: bool) -> Self {
+        Self(Arc::new(Mutex::new(Ledger::new(database_fails))))
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, Ledger> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn complain(&self, who: &str, element: &Element) {
+        if is_error(element) && self.lock().excuses_errors() {
+            return;
+        }
         self.lock().complain(format!("{who} received {}", show(element)));
     }
 }
@@ -88,8 +98,9 @@ pub(super) fn sender_number(jid: Option<&str>) -> Option<usize> {
     jid?.split('@').next()?.strip_prefix('s')?.parse().ok()
 }
 
-fn recipient_number(jid: &str) -> Option<usize> {
-    jid.split('@').next()?.strip_prefix('r')?.parse().ok()
+/// The number of the recipient with this JID.
+pub(super) fn recipient_number(jid: Option<&str>) -> Option<usize> {
+    jid?.split('@').next()?.strip_prefix('r')?.parse().ok()
 }
 
 /// A stream error or a stanza of type `error`: nothing that a crash excuses.
@@ -138,8 +149,14 @@ impl Traffic {
         }
         let (phase, phases) = watch::channel(Phase::Run);
         let phases = Phases(phases);
-        let mut traffic =
-            Self { plan, books: Books::default(), phase, senders: JoinSet::new(), recipients: JoinSet::new(), logins };
+        let mut traffic = Self {
+            plan,
+            books: Books::new(plan.database_fails),
+            phase,
+            senders: JoinSet::new(),
+            recipients: JoinSet::new(),
+            logins,
+        };
         for number in 0..plan.senders {
             // Neighbours on a circle, so that every recipient has several senders.
             let to = (0..plan.contacts).map(|step| (number + step * 3) % plan.recipients.max(1)).collect();
@@ -151,6 +168,7 @@ impl Traffic {
                 phases: phases.clone(),
                 dice: dice.fork(u64::try_from(number)?),
                 outstanding: Default::default(),
+                refused: Default::default(),
             };
             traffic.senders.spawn(sender.run());
         }
@@ -235,7 +253,7 @@ impl Traffic {
             let Some(read) = reading.join_next().await else { return Ok(archives) };
             let (owner, archive) = read??;
             for archived in archive {
-                let pair = sender_number(Some(&archived.from)).zip(recipient_number(&archived.to));
+                let pair = sender_number(Some(&archived.from)).zip(recipient_number(Some(&archived.to)));
                 let (sender, recipient) =
                     pair.with_context(|| format!("a stranger's message in {owner}: {archived:?}"))?;
                 let sides = archives.entry(Pair { sender, recipient }).or_default();

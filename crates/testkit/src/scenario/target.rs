@@ -11,7 +11,7 @@ use tokio::process::Command;
 use tokio::sync::Mutex;
 
 use crate::pattern::show;
-use crate::{Client, Login, Security, TestServer};
+use crate::{Backend, Client, Login, Security, TestServer};
 
 /// Where the scripts of one folder run.
 pub struct Target {
@@ -55,15 +55,15 @@ impl OtherServer {
 }
 
 impl Target {
-    /// The server for a folder of scripts: the one of the environment, else a fresh one of our own,
-    /// with the settings of the folder's `server.toml`.
+    /// The server for a folder of scripts: the one of the environment, else a fresh one of our own on this kind of
+    /// database, with the settings of the folder's `server.toml`.
     ///
     /// # Errors
     /// When it does not start.
-    pub async fn for_folder(folder: &Path) -> Result<Self> {
+    pub async fn for_folder(folder: &Path, backend: Backend) -> Result<Self> {
         let server = match OtherServer::from_environment()? {
             Some(other) => Server::Other(other),
-            None => Server::Own(Box::new(own_server(folder).await?)),
+            None => Server::Own(Box::new(own_server(folder, backend).await?)),
         };
         Ok(Self { server, shared: Mutex::default() })
     }
@@ -159,8 +159,8 @@ impl Target {
     }
 }
 
-async fn own_server(folder: &Path) -> Result<TestServer> {
-    let mut builder = TestServer::builder();
+async fn own_server(folder: &Path, backend: Backend) -> Result<TestServer> {
+    let mut builder = TestServer::builder().database(backend);
     let settings = folder.join("server.toml");
     if settings.exists() {
         let text = std::fs::read_to_string(&settings)?;
