@@ -15,6 +15,7 @@ mod pattern;
 pub mod peers;
 mod people;
 pub mod raw;
+mod ready;
 pub mod sasl2;
 pub mod scenario;
 mod scram;
