@@ -17,7 +17,7 @@ test: setup
 
 # What building and the tests need.
 setup:
-	@scripts/setup-bench.sh
+	@scripts/setup-servers.sh
 	@scripts/need-garage.sh
 	@tests/interop/setup.sh
 
@@ -56,7 +56,7 @@ budget:
 
 # The same work for whimbreld, ejabberd and Prosody; writes docs/benchmarks.md. Half an hour.
 bench:
-	@scripts/setup-bench.sh
+	@scripts/setup-servers.sh
 	cargo build --release --package server --package bench
 	@$${CARGO_TARGET_DIR:-target}/release/bench compare --output docs/benchmarks.md
 

@@ -226,7 +226,13 @@ async fn only_the_right_keys_open_a_backup() -> Result<()> {
     let none = backup(&server, &["create", "--to", &locked, "--passphrase-stdin"], &[], "\n").await?;
     refused(&none, "there is no passphrase on standard input")?;
 
-    let stranger = TestServer::start().await?;
+    let mut stranger = TestServer::start().await?;
+    let unlocked = ["verify", "--from", &locked, "--passphrase-stdin"];
+    backup(&stranger, &unlocked, &[], "correct horse\n").await?.success()?;
+    stranger.terminate().await?;
+    let restored =
+        backup(&stranger, &["restore", "--from", &locked, "--passphrase-stdin"], &[], "correct horse\n").await?;
+    refused(&restored, "was made with another master key").context("a passphrase does not open rows")?;
     refused(&backup(&stranger, &["verify", "--from", &plain], &[], "").await?, "was made with another master key")?;
     let nothing = beside(&server, "nothing")?;
     refused(

@@ -154,6 +154,6 @@ fn debian_version(package: &str) -> Result<String> {
     let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
     match text.strip_prefix("installed ") {
         Some(version) => Ok(version.to_owned()),
-        None => bail!("{package} is not installed: run scripts/setup-bench.sh"),
+        None => bail!("{package} is not installed: run scripts/setup-servers.sh"),
     }
 }

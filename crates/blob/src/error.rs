@@ -73,12 +73,16 @@ impl Error {
         match error {
             _ if said.contains("NoSuchBucket") => Self::NoBucket(store),
             Said::PermissionDenied { .. } | Said::Unauthenticated { .. } => Self::Denied { store, why },
-            // A listing has no kind of its own for it.
-            _ if said.contains("<Code>AccessDenied</Code>") => Self::Denied { store, why },
+            // A list that is refused comes as an error of no kind.
+            _ if REFUSALS.iter().any(|refusal| said.contains(refusal)) => Self::Denied { store, why },
             _ => Self::Unavailable { store, why },
         }
     }
 }
+
+/// Codes by which S3 says that a key is unknown, wrong, or not allowed this.
+const REFUSALS: [&str; 3] =
+    ["<Code>AccessDenied</Code>", "<Code>InvalidAccessKeyId</Code>", "<Code>SignatureDoesNotMatch</Code>"];
 
 /// A store answers with XML and with chains of causes: the front of it, on one line.
 fn one_line(said: &str) -> String {

@@ -45,6 +45,7 @@ pub async fn create(
     Frame::End.write(&mut stream).await?;
     let bytes = stream.finish().await?;
     let highest_account = tables::highest_account(&snapshot).await?;
+    let master_key = tables::master_key(&snapshot).await?.to_string();
     drop(snapshot);
 
     let mut stream = Sealing::begin(place, &folder, "media", &key)?;
@@ -60,6 +61,7 @@ pub async fn create(
         domain: domain.to_owned(),
         at_ms: now_ms,
         schema: tables::schema_version(),
+        master_key,
         highest_account,
         tables: sums,
         media,

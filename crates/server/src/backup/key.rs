@@ -32,6 +32,12 @@ impl fmt::Debug for Secrets {
 }
 
 impl Secrets {
+    /// Whether the master key of this fingerprint is at hand.
+    pub(super) fn has(&self, fingerprint: &str) -> bool {
+        let known = self.master_keys.iter().flat_map(MasterKeys::fingerprints);
+        known.into_iter().any(|known| known.to_string() == fingerprint)
+    }
+
     /// The keys that wrap, made from the master keys.
     fn wrapping(&self) -> Result<Vec<[u8; KEY_BYTES]>, Error> {
         let derived = self.master_keys.as_ref().map(|keys| keys.derived(PURPOSE));

@@ -14,6 +14,8 @@ pub struct Manifest {
     pub at_ms: i64,
     /// The schema of its tables.
     pub schema: i64,
+    /// The fingerprint of the master key that opens what its rows hold.
+    pub master_key: String,
     /// The greatest id that an account ever had.
     pub highest_account: i64,
     /// Its tables, in their order.

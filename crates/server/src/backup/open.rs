@@ -19,6 +19,7 @@ pub struct Backup<'a> {
     pub(super) folder: Name,
     pub(super) place: &'a Store,
     pub(super) key: BackupKey,
+    pub(super) secrets: Arc<Secrets>,
 }
 
 /// Opens the backup of this name, or the newest one.
@@ -36,14 +37,14 @@ pub async fn open<'a>(place: &'a Store, id: Option<&str>, secrets: Arc<Secrets>)
     let header = place.get_bytes(&folder.join("header")?, limits::HEADER_BYTES_MAX).await?.ok_or_else(not_there)?;
     let damaged = |what: &str| Error::Damaged { id: id.clone(), what: what.to_owned() };
     let header: Header = serde_json::from_slice(&header).map_err(|_| damaged("its header is not readable"))?;
-    let for_key = id.clone();
-    let key = in_thread(move || BackupKey::unlock(&for_key, &header, &secrets)).await?;
+    let (for_key, unlocking) = (id.clone(), Arc::clone(&secrets));
+    let key = in_thread(move || BackupKey::unlock(&for_key, &header, &unlocking)).await?;
     if place.head(&folder.join("manifest.00000")?).await?.is_none() {
         return Err(Error::Unfinished(id));
     }
     let manifest = Opening::begin(place, &folder, "manifest", &key)?.rest(limits::MANIFEST_BYTES_MAX).await?;
     let manifest = serde_json::from_slice(&manifest).map_err(|_| damaged("its manifest is not readable"))?;
-    Ok(Backup { id, manifest, folder, place, key })
+    Ok(Backup { id, manifest, folder, place, key, secrets })
 }
 
 impl Backup<'_> {

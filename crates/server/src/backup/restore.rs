@@ -23,6 +23,10 @@ pub async fn restore(backup: &Backup<'_>, db: &Db, media: Option<&Store>, replac
         let (id, made_by) = (backup.id.clone(), manifest.made_by.clone());
         return Err(Error::Schema { id, found: manifest.schema, known, made_by });
     }
+    // A passphrase opens the backup, and not what its rows hold.
+    if !backup.secrets.has(&manifest.master_key) {
+        return Err(Error::MasterKey(backup.id.clone()));
+    }
     let in_use = tables::first_table_in_use(db).await?;
     if let Some(table) = in_use
         && !replaced

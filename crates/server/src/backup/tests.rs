@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use blob::{Name, Store};
 use bytes::Bytes;
-use storage::{Db, InlineOptions, Options};
+use storage::{Db, InlineOptions, MasterKeys, Options};
 
 use super::key::BackupKey;
 use super::limits::SEGMENT_BYTES;
 use super::stream::{Opening, Sealing};
 use super::*;
-use crate::config::{MasterKeySource, master_key};
 
 fn store(dir: &Path, name: &str) -> Store {
     Store::open(&format!("file:{name}"), dir, None).unwrap()
@@ -21,11 +20,9 @@ fn name(text: &str) -> Name {
     text.parse().unwrap()
 }
 
-fn secrets(dir: &Path) -> Arc<Secrets> {
-    let file = dir.join("master.key");
-    let source = MasterKeySource::File(file.clone());
-    let master = if file.exists() { source.read() } else { master_key::create(&file) };
-    Arc::new(Secrets { master_keys: Some(master.unwrap()), passphrase: None })
+/// Those that a database in memory is sealed with.
+fn secrets() -> Arc<Secrets> {
+    Arc::new(Secrets { master_keys: Some(MasterKeys::one([1; 32]).unwrap()), passphrase: None })
 }
 
 /// Bytes of a stream of these many bytes, read back.
@@ -48,7 +45,7 @@ async fn through(
 #[tokio::test]
 async fn a_stream_of_any_length_comes_back_from_several_objects() {
     let dir = tempfile::tempdir().unwrap();
-    let (place, (key, _)) = (store(dir.path(), "place"), BackupKey::create("id", &secrets(dir.path())).unwrap());
+    let (place, (key, _)) = (store(dir.path(), "place"), BackupKey::create("id", &secrets()).unwrap());
     let bytes: Vec<u8> = (0..5 * SEGMENT_BYTES + 1).map(|at| (at % 251) as u8).collect();
     for (number, len) in [0, 1, SEGMENT_BYTES - 1, SEGMENT_BYTES, SEGMENT_BYTES + 1, 4 * SEGMENT_BYTES, bytes.len()]
         .into_iter()
@@ -62,7 +59,7 @@ async fn a_stream_of_any_length_comes_back_from_several_objects() {
 #[tokio::test]
 async fn objects_that_are_missing_swapped_or_too_many_are_noticed() {
     let dir = tempfile::tempdir().unwrap();
-    let (place, (key, _)) = (store(dir.path(), "place"), BackupKey::create("id", &secrets(dir.path())).unwrap());
+    let (place, (key, _)) = (store(dir.path(), "place"), BackupKey::create("id", &secrets()).unwrap());
     let bytes = vec![7; 5 * SEGMENT_BYTES];
     through(&place, &key, "s", &bytes, 1).await.unwrap();
     let volume = |number: u32| name(&format!("s/rows.{number:05}"));
@@ -84,7 +81,7 @@ async fn objects_that_are_missing_swapped_or_too_many_are_noticed() {
 #[tokio::test]
 async fn media_are_copied_once_and_go_with_the_last_backup_that_needs_them() {
     let dir = tempfile::tempdir().unwrap();
-    let (media, place, secrets) = (store(dir.path(), "media"), store(dir.path(), "place"), secrets(dir.path()));
+    let (media, place, secrets) = (store(dir.path(), "media"), store(dir.path(), "place"), secrets());
     let db = Db::open_inline(InlineOptions::default()).unwrap();
     let back_up =
         async |at_ms| create(&db, Some(&media), &place, Arc::clone(&secrets), "example.org", at_ms).await.unwrap();
@@ -120,7 +117,7 @@ async fn media_are_copied_once_and_go_with_the_last_backup_that_needs_them() {
 #[tokio::test]
 async fn what_was_never_finished_is_no_backup_and_goes_after_a_day() {
     let dir = tempfile::tempdir().unwrap();
-    let (place, secrets) = (store(dir.path(), "place"), secrets(dir.path()));
+    let (place, secrets) = (store(dir.path(), "place"), secrets());
     let db = Db::open_inline(InlineOptions::default()).unwrap();
     let back_up = async |at_ms| create(&db, None, &place, Arc::clone(&secrets), "example.org", at_ms).await.unwrap().0;
     let whole = back_up(1_000_000).await;

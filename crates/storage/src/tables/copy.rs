@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use super::{Pages, Record, TABLES, columns::Table};
-use crate::{Db, Error, Snapshot, Statement, Value, dialect::Dialect};
+use crate::{Db, Error, Fingerprint, Snapshot, Statement, Value, dialect::Dialect};
 
 /// Writes rows that are not there yet, all or none of them; those that a new database begins with make way.
 ///
@@ -101,6 +101,16 @@ pub async fn highest_account(snapshot: &Snapshot) -> Result<i64, Error> {
         }
     };
     snapshot.query_one(Statement::new(sql, [])).await?.map_or(Ok(0), |mut row| row.int())
+}
+
+/// Which master key opens what the snapshot has.
+///
+/// # Errors
+/// When the database cannot be read.
+pub async fn master_key(snapshot: &Snapshot) -> Result<Fingerprint, Error> {
+    let row = snapshot.query_one(Statement::new("SELECT wrapped FROM deployment_keys WHERE id = 1", [])).await?;
+    let wrapped = row.ok_or_else(|| Error::Corrupt("the deployment's key is missing".into()))?.blob()?;
+    Fingerprint::of_wrapped(&wrapped).ok_or_else(|| Error::Corrupt("a wrapped key is too short".into()))
 }
 
 /// Gives new accounts only ids greater than `highest`. For a database that is being filled.

@@ -69,8 +69,11 @@ mod tests {
     use super::*;
     use crate::{MasterKeys, migrations};
 
+    /// Unique keys, each as the names of its columns.
+    type Keys = Vec<Vec<String>>;
+
     /// What SQLite knows of a table: columns by name, and each unique key as the set of its columns.
-    fn real(connection: &Connection, table: &str) -> (BTreeMap<String, (Kind, bool)>, Vec<Vec<String>>) {
+    fn real(connection: &Connection, table: &str) -> (BTreeMap<String, (Kind, bool)>, Keys) {
         let mut columns = BTreeMap::new();
         let mut primary: Vec<(i64, String)> = Vec::new();
         let mut described = connection.prepare("SELECT name, type, \"notnull\", pk FROM pragma_table_info(?)").unwrap();

@@ -11,7 +11,7 @@ mod record;
 mod sum;
 
 pub use columns::{Column, Kind, Table};
-pub use copy::{clear, first_table_in_use, highest_account, insert, is_copy, keep_accounts_past, merge};
+pub use copy::{clear, first_table_in_use, highest_account, insert, is_copy, keep_accounts_past, master_key, merge};
 pub use list::TABLES;
 pub use pages::Pages;
 pub use record::Record;

@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +13,9 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 /// How long a server may take to listen, on a busy machine.
 const START_DEADLINE: Duration = Duration::from_secs(60);
+/// Where ports are looked for: above those of known services, below what Linux gives to outgoing connections.
+const PORT_MIN: u16 = 12_000;
+const PORTS: u16 = 20_000;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A server and all it started. Dropping it kills them.
@@ -69,14 +73,23 @@ impl Drop for Process {
     }
 }
 
-/// An address that nobody listens on.
+/// An address that nobody listens on. A server takes a second until it does, and by then a port of the range from which
+/// the system serves everybody would now and then be somebody's: these are below it.
 pub(super) fn free_address() -> Result<SocketAddr> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    for _ in 0..PORTS {
+        let number = std::process::id().wrapping_mul(61).wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
+        let port = PORT_MIN + u16::try_from(number % u32::from(PORTS))?;
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return Ok(listener.local_addr()?);
+        }
+    }
+    bail!("no port between {PORT_MIN} and {} is free", PORT_MIN + PORTS)
 }
 
 /// A script of a package, with something in it replaced that would not work in a folder of its own.
 pub(super) fn adapted(script: &str, (old, new): (&str, &str)) -> Result<String> {
-    let missing = || format!("{script} is missing: run scripts/setup-bench.sh");
+    let missing = || format!("{script} is missing: run scripts/setup-servers.sh");
     let text = fs::read_to_string(script).with_context(missing)?;
     anyhow::ensure!(text.contains(old), "{script} is another one than was expected: it has no {old}");
     Ok(text.replace(old, new))
