@@ -4,6 +4,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
 
 use anyhow::{Context, Result, ensure};
+use services::Kind;
 use testkit::{Finished, Folder, TestServer};
 
 use crate::startup::one_line;
@@ -66,6 +67,42 @@ async fn each_file_that_is_missing_or_wrong_is_a_problem_with_a_remedy() -> Resu
         }
         let problem = only_problem(&folder).await.with_context(|| format!("for {file}"))?;
         ensure!(problem.contains(expected), "{problem:?} for {file}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_wrong_with_a_database_server_is_one_line_without_the_password() -> Result<()> {
+    for kind in [Kind::Postgres, Kind::Mariadb] {
+        let database = kind.shared()?.database()?;
+        let url = database.url();
+        let closed = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let scheme = url.split(':').next().context("no scheme")?;
+        let wrong = database.url_as("whimbrel", "wrong-password", "127.0.0.1");
+        for (url, expected) in [
+            (format!("{scheme}://whimbrel:open-sesame@{closed}/chat"), "nobody listens there"),
+            (wrong, "\"whimbrel\" was refused"),
+            (format!("{url}_of_nobody"), "there is no database"),
+            (format!("{url}?sslmode=verify-full"), "UnknownIssuer"),
+            (format!("{url}?sslmode=perhaps"), "sslmode is disable, require or verify-full"),
+        ] {
+            let folder = Folder::init().await?;
+            folder.edit("url = \"sqlite:whimbrel.db\"", &format!("url = \"{url}\""))?;
+            let problem = only_problem(&folder).await?;
+            ensure!(problem.contains(expected), "{problem:?} for {url}");
+            ensure!(!problem.contains("open-sesame") && !problem.contains("wrong-password"), "{problem}");
+        }
+        let folder = Folder::init().await?;
+        folder.edit("url = \"sqlite:whimbrel.db\"", &format!("url = \"{url}\""))?;
+        let done = folder.whimbreld(&["check"], &[], "").await?.success()?;
+        ensure!(done.stdout.contains("is made at the first start"), "{}", done.stdout);
+        let dry = folder.whimbreld(&["migrate", "--dry-run"], &[], "").await?.success()?;
+        ensure!(dry.stdout.starts_with("-- 1 whimbrel\n") && dry.stdout.contains("archive"), "{}", dry.stdout);
+        folder.whimbreld(&["migrate"], &[], "").await?.success()?;
+        let again = folder.whimbreld(&["migrate", "--dry-run"], &[], "").await?.success()?;
+        ensure!(again.stdout == "nothing to do: the schema is the newest\n", "{}", again.stdout);
+        let done = folder.whimbreld(&["check"], &[], "").await?.success()?;
+        ensure!(done.stdout.contains(&format!("/{}, 0 accounts", database.name())), "{}", done.stdout);
     }
     Ok(())
 }

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use crate::DEADLINE;
 use crate::database::{Backend, Lent};
-use crate::ready;
+use crate::ready::parse_ready;
 use crate::whimbreld::{Finished, binary, command};
 
 /// Settings of a server that is not started yet.
@@ -346,7 +346,7 @@ impl TestServer {
             Ok(Err(_)) => bail!("the server ended before it was ready\n{}", self.log()),
             Err(_) => bail!("the server is not ready in time\n{}", self.log()),
         };
-        self.ready = ready::parse(&line).with_context(|| format!("in {line:?}"))?;
+        self.ready = parse_ready(&line).with_context(|| format!("in {line:?}"))?;
         Ok(())
     }
 }

@@ -8,6 +8,7 @@ use std::path::Path;
 use x509_parser::pem::Pem;
 use x509_parser::prelude::{GeneralName, ParsedExtension, X509Certificate};
 
+use super::migrate;
 use super::output::{Failure, say};
 use crate::config::{Config, MasterKeySource, master_key};
 use crate::control;
@@ -176,10 +177,16 @@ fn database(config: &Config) -> Vec<Finding> {
 
 fn opened_database(config: &Config) -> Finding {
     let url = storage::without_password(&config.storage.url);
-    // Opening would make it, perhaps for the wrong user: the first start does that.
-    let not_there_yet = url.strip_prefix("sqlite:").is_some_and(|name| !config.server.data_dir.join(name).exists());
-    if not_there_yet {
-        return Finding::Ok(format!("database {url} is made at the first start"));
+    // Opening would make its tables, perhaps for the wrong user: the first start does that.
+    match migrate::pending(config) {
+        Err(failure) => return Finding::Problem(failure.to_string()),
+        Ok(pending) if pending.first().is_some_and(|first| first.version == 1) => {
+            return Finding::Ok(format!("database {url} is made at the first start"));
+        }
+        Ok(pending) if !pending.is_empty() => {
+            return Finding::Ok(format!("database {url} is migrated at the next start"));
+        }
+        Ok(_) => {}
     }
     match super::user::Accounts::open(config).and_then(|accounts| accounts.count()) {
         Ok(1) => Finding::Ok(format!("database {url}, 1 account")),

@@ -5,8 +5,9 @@
 //! and compares both. Each run writes only what differs, so that the stop is short, and one that broke off is run again.
 
 use clap::Args;
+use storage::migrations::{self, Migration};
 use storage::tables::{self, TABLES};
-use storage::{Db, Options, migrations};
+use storage::{Db, Options};
 
 use super::ConfigArg;
 use super::init::private_dir;
@@ -38,6 +39,14 @@ pub(super) fn migrate(args: &MigrateArgs) -> Result<(), Failure> {
         Some(to) => runtime.block_on(copy_to(to, &config, &options, args.force)),
         None => runtime.block_on(bring_up_to_date(&config, &options, args.dry_run)),
     }
+}
+
+/// What the next start would run; nothing is changed.
+pub(super) fn pending(config: &Config) -> Result<Vec<Migration>, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let options = database_options(config)?;
+    let (url, data_dir) = (&config.storage.url, &config.server.data_dir);
+    Ok(runtime.block_on(migrations::pending(url, data_dir, options.password.as_ref()))?)
 }
 
 async fn bring_up_to_date(config: &Config, options: &Options, dry_run: bool) -> Result<(), Failure> {

@@ -4,6 +4,7 @@
 mod known;
 mod migration;
 mod rotation;
+mod servers;
 
 use std::path::Path;
 

@@ -3,7 +3,10 @@
 
 use mysql_async::{Error as Reported, IoError, ServerError};
 
-use crate::db::{Error, remote::fault::Fault};
+use crate::db::{
+    Error,
+    remote::fault::{Fault, unreachable},
+};
 
 impl From<Reported> for Fault {
     fn from(error: Reported) -> Self {
@@ -33,8 +36,10 @@ pub(super) fn connect_error(error: &Reported, user: &str, database: &str) -> Err
             1049 => format!("there is no database {database:?}: create it with `CREATE DATABASE {database}`"),
             _ => reported.message.clone(),
         },
-        Reported::Io(IoError::Io(error)) => error.to_string(),
-        Reported::Io(IoError::Tls(error)) => format!("TLS: {error}"),
+        Reported::Io(IoError::Io(error)) => unreachable(error),
+        Reported::Io(IoError::Tls(error)) => {
+            format!("TLS: {error}: sslrootcert names a file with the authority to trust")
+        }
         Reported::Driver(mysql_async::DriverError::NoClientSslFlagFromServer) => {
             "the server offers no TLS: set it up there, or write ?sslmode=disable".to_owned()
         }

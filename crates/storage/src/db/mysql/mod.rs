@@ -154,18 +154,7 @@ impl Connection {
     async fn check(&mut self) -> Result<bool, Error> {
         let version: Option<String> =
             self.conn.query_first("SELECT VERSION()").await.map_err(|error| Fault::from(error).into_error())?;
-        let version = version.unwrap_or_default();
-        let is_mariadb = version.contains("MariaDB");
-        let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0_u32));
-        let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-        let (name, oldest) = if is_mariadb { ("MariaDB", (10, 11)) } else { ("MySQL", (8, 0)) };
-        if found < oldest {
-            return Err(Error::Connect(format!(
-                "it is {name} {version}: {}.{} or newer is needed",
-                oldest.0, oldest.1
-            )));
-        }
-        Ok(is_mariadb)
+        is_mariadb(&version.unwrap_or_default())
     }
 
     async fn set_up(&mut self, role: Role, is_mariadb: bool) -> Result<(), Fault> {
@@ -201,6 +190,18 @@ impl Connection {
         }
         Ok(())
     }
+}
+
+/// Whether this is a version of MariaDB; an error if it is too old.
+fn is_mariadb(version: &str) -> Result<bool, Error> {
+    let is_mariadb = version.contains("MariaDB");
+    let mut numbers = version.split(|c: char| !c.is_ascii_digit()).map(|number| number.parse().unwrap_or(0_u32));
+    let found = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let (name, oldest) = if is_mariadb { ("MariaDB", (10, 11)) } else { ("MySQL", (8, 0)) };
+    if found < oldest {
+        return Err(Error::Connect(format!("it is {name} {version}: {}.{} or newer is needed", oldest.0, oldest.1)));
+    }
+    Ok(is_mariadb)
 }
 
 fn outcome(rows: Vec<mysql_async::Row>, rows_affected: u64) -> Result<Outcome, Fault> {
@@ -245,4 +246,24 @@ fn ssl_options(address: &Address) -> Result<SslOpts, Error> {
         .with_disable_built_in_roots(true)
         .with_root_certs(roots)
         .with_danger_skip_domain_validation(address.tls != TlsMode::VerifyFull))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_old_server_is_refused_in_clear_words() {
+        for (version, expected) in [
+            ("10.11.6-MariaDB-0+deb12u1", Ok(true)),
+            ("11.4.2-MariaDB-log", Ok(true)),
+            ("8.0.36", Ok(false)),
+            ("9.1.0-commercial", Ok(false)),
+            ("10.6.18-MariaDB", Err("it is MariaDB 10.6.18-MariaDB: 10.11 or newer is needed")),
+            ("5.7.44-log", Err("it is MySQL 5.7.44-log: 8.0 or newer is needed")),
+            ("", Err("it is MySQL : 8.0 or newer is needed")),
+        ] {
+            assert_eq!(is_mariadb(version), expected.map_err(|error| Error::Connect(error.into())), "{version}");
+        }
+    }
 }

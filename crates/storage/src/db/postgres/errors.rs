@@ -4,7 +4,10 @@ use std::error::Error as _;
 
 use tokio_postgres::error::{DbError, Severity, SqlState};
 
-use crate::db::{Error, remote::fault::Fault};
+use crate::db::{
+    Error,
+    remote::fault::{Fault, unreachable},
+};
 
 impl From<tokio_postgres::Error> for Fault {
     fn from(error: tokio_postgres::Error) -> Self {
@@ -40,7 +43,10 @@ pub(super) fn connect_error(error: &tokio_postgres::Error, user: &str, database:
             }
             _ => reported.message().to_owned(),
         },
-        None => error.source().map_or_else(|| error.to_string(), ToString::to_string),
+        None => match error.source() {
+            Some(source) => source.downcast_ref().map_or_else(|| source.to_string(), unreachable),
+            None => error.to_string(),
+        },
     };
     Error::Connect(said.replace('\n', " "))
 }

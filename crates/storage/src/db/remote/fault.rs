@@ -1,5 +1,7 @@
 //! What a database server's error means for a transaction and for its connection.
 
+use std::io;
+
 use crate::db::Error;
 
 #[derive(Debug)]
@@ -36,5 +38,16 @@ impl Fault {
             Self::Lost { why, .. } => Error::Connect(why),
             Self::Undone(error) | Self::Refused(error) => error,
         }
+    }
+}
+
+/// Why a server was not reached, and what to do about it.
+pub(in crate::db) fn unreachable(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound => {
+            format!("nobody listens there ({error}): start the database server, or mend storage.url")
+        }
+        io::ErrorKind::InvalidData => format!("TLS: {error}: sslrootcert names a file with the authority to trust"),
+        _ => error.to_string(),
     }
 }
