@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use services::Garage;
 use testkit::faults::archived_of;
-use testkit::services::Garage;
 use testkit::{Backend, Finished, TestServer, whimbreld_with};
 
 /// The name in `made backup NAME in ...`.

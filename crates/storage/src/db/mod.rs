@@ -332,8 +332,8 @@ impl Db {
         answer: Option<oneshot::Sender<Result<Vec<Outcome>, Error>>>,
     ) -> Result<(), Error> {
         match &*self.driver {
-            Driver::Threads(driver) => driver.queue_write(Write { batch, answer }).await,
-            Driver::Remote(driver) => driver.queue_write(Write { batch, answer }).await,
+            Driver::Threads(driver) => driver.queue_write(Write::new(batch, answer)).await,
+            Driver::Remote(driver) => driver.queue_write(Write::new(batch, answer)).await,
             Driver::Inline(driver) => driver.queue_write(batch, answer),
         }
     }
