@@ -64,6 +64,9 @@ impl Writer {
     pub(super) fn commit(&self, group: Vec<Write>) {
         let started = Instant::now();
         let results = self.run_group(&group);
+        if results.is_err() {
+            self.roll_back();
+        }
         answer_all(group, results, (&self.stats, started.elapsed()));
     }
 
