@@ -9,11 +9,12 @@ use testkit::{Client, Security, TestServer, TestServerBuilder};
 
 use crate::{logged, metrics_of, page, value};
 
-const NEW: &str = "serving a new certificate";
+const NEW: &str = "got a certificate";
 /// A busy machine, and pauses after refused nonces.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// Where the authority looks, and what it is like.
+#[derive(Debug)]
 struct Stage {
     http_port: u16,
     tls_port: u16,
@@ -98,7 +99,7 @@ async fn the_certificate_of_before_stays_when_the_authority_sees_nothing_and_is_
     let mut server = settings(&stage, "tls-alpn-01").set("http.listen", &listen).start().await?;
     server.add_user("alice", "alice").await?;
     logged(&server, "there is no new certificate yet", 1, PATIENCE).await?;
-    logged(&server, "could not see that", 1, PATIENCE).await?;
+    logged(&server, "could not see that chat.test is ours", 1, PATIENCE).await?;
     alice(&server).await?.round_trip().await?;
     server.set("tls.acme.challenge", "\"http-01\"");
     server.restart().await?;

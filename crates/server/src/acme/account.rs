@@ -30,6 +30,19 @@ pub(super) enum AcmeError {
     Unfit(String),
 }
 
+impl AcmeError {
+    /// Whether the authority does not know our account any more (RFC 8555 §6.7).
+    pub(super) fn is_unknown_account(&self) -> bool {
+        let Self::Authority(instant_acme::Error::Api(problem)) = self else { return false };
+        problem.r#type.as_deref() == Some("urn:ietf:params:acme:error:accountDoesNotExist")
+    }
+}
+
+/// Puts an account aside that the authority has forgotten: the next attempt makes a new one.
+pub(super) fn forget(folder: &Path) -> std::io::Result<()> {
+    std::fs::rename(folder.join("account.json"), folder.join("account.forgotten.json"))
+}
+
 /// What went wrong, down to its cause: the outermost error alone says little ("client error").
 fn chain(error: &instant_acme::Error) -> String {
     let mut text = error.to_string();

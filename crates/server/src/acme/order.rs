@@ -61,23 +61,26 @@ async fn show(order: &mut Order, challenge: AcmeChallenge, answers: &Answers) ->
         }
         handle.set_ready().await?;
     }
-    match order.poll_ready(&patience()).await? {
-        OrderStatus::Ready => Ok(()),
-        _ => Err(AcmeError::Unfit(why_invalid(order).await)),
-    }
+    let refused = match order.poll_ready(&patience()).await {
+        Ok(OrderStatus::Ready) => return Ok(()),
+        Ok(status) => AcmeError::Unfit(format!("the authority says {status:?} of the order")),
+        // It says of the order that it is invalid; why, it says of the challenge.
+        Err(error) => AcmeError::from(error),
+    };
+    Err(why_invalid(order).await.map_or(refused, AcmeError::Unfit))
 }
 
 /// What the authority did not like of the answers, in its own words.
-async fn why_invalid(order: &mut Order) -> String {
+async fn why_invalid(order: &mut Order) -> Option<String> {
     let mut authorizations = order.authorizations();
     while let Some(Ok(mut authorization)) = authorizations.next().await {
         let Ok(state) = authorization.refresh().await else { continue };
         if let Some(problem) = state.challenges.iter().find_map(|challenge| challenge.error.as_ref()) {
             let said = problem.detail.clone().unwrap_or_default();
-            return format!("the authority could not see that {} is ours: {said}", state.identifier());
+            return Some(format!("the authority could not see that {} is ours: {said}", state.identifier()));
         }
     }
-    String::from("the authority could not see that the domains are ours")
+    None
 }
 
 async fn sign(order: &mut Order, domains: &[String]) -> Result<String, AcmeError> {

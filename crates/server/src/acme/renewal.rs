@@ -41,6 +41,11 @@ pub async fn renew_forever(host: Arc<Host>) {
                 let pause = schedule::pause_after(failures, self::chance());
                 let next_secs = pause.as_secs();
                 tracing::warn!(%error, next_secs, "there is no new certificate yet");
+                if error.is_unknown_account()
+                    && let Err(error) = account::forget(&folder(&host.config.server.data_dir))
+                {
+                    tracing::warn!(%error, "the account that the authority forgot cannot be put aside");
+                }
                 pause
             }
         };
@@ -91,9 +96,14 @@ async fn renew(
         tls.reload().map_err(|error| AcmeError::Unfit(error.to_string()))?;
     }
     host.metrics.renewals.renewed.add(1);
-    let ends = Held::read(path).map_or(0, |held| held.validity.1).saturating_mul(1000);
-    let until = crate::clock::xmpp_time(ends);
-    tracing::info!(domains = domains.join(","), until, "serving a new certificate");
+    let validity = Held::read(path).map_or((0, 0), |held| held.validity);
+    let until = crate::clock::xmpp_time(validity.1.saturating_mul(1000));
+    tracing::info!(domains = domains.join(","), until, "got a certificate");
+    // Or the next look would ask for another one at once, and so on.
+    if schedule::renew_at(validity, None, 0.0) <= host.clock.now_ms() / 1000 {
+        let what = "the new certificate is nearly over already: look at this machine's clock";
+        return Err(AcmeError::Unfit(String::from(what)));
+    }
     Ok(())
 }
 

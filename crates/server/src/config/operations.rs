@@ -200,3 +200,88 @@ fn https_url(url: String) -> Result<String, String> {
     // RFC 8555 §6.1: nothing else is spoken with an authority.
     if url.starts_with("https://") { Ok(url) } else { Err(format!("must be a URL such as \"{LETS_ENCRYPT}\"")) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(text: &str) -> Result<Config, String> {
+        let text = format!("[server]\ndomain = \"example.org\"\n{text}");
+        Config::from_text(&text, Path::new("etc/whimbrel.toml"), &[]).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_a_word_nothing_of_it_runs() {
+        let config = load("").unwrap();
+        assert!(config.metrics.listen.is_none() && config.traces.otlp_endpoint.is_none());
+        assert!(config.turn.services.is_empty() && config.tls.acme.is_none());
+        assert_eq!(config.tls.cert, Path::new("etc/tls/cert.pem"));
+    }
+
+    #[test]
+    fn a_certificate_that_the_server_gets_is_kept_in_one_file_of_the_data_folder() {
+        let config = load("data_dir = \"/data\"\n[tls.acme]\nenabled = true\n").unwrap();
+        let acme = config.tls.acme.as_ref().unwrap();
+        assert_eq!((acme.directory.as_str(), acme.challenge), (LETS_ENCRYPT, AcmeChallenge::Http01));
+        assert_eq!(acme.domains.iter().map(|domain| domain.as_str()).collect::<Vec<_>>(), ["example.org"]);
+        assert_eq!(config.tls.cert, Path::new("/data/acme/certificate.pem"));
+        assert_eq!(config.tls.key, config.tls.cert);
+    }
+
+    #[test]
+    fn a_challenge_that_nobody_can_answer_is_warned_about() {
+        let warnings = |text: &str| load(&format!("[tls.acme]\nenabled = true\n{text}")).unwrap().warnings();
+        assert_eq!(warnings("[http]\nlisten = []\n"), ["tls.acme.challenge needs http.listen, reachable on port 80"]);
+        let without_tls = "challenge = \"tls-alpn-01\"\n[http]\ntls_listen = []\n[c2s]\ndirect_tls_listen = []\n";
+        assert_eq!(warnings(without_tls).len(), 1);
+        assert!(warnings("challenge = \"tls-alpn-01\"\n[http]\nlisten = []\n").is_empty());
+    }
+
+    #[test]
+    fn metrics_that_others_can_read_are_warned_about() {
+        let warnings = |address: &str| load(&format!("[metrics]\nlisten = \"{address}\"\n")).unwrap().warnings().len();
+        assert_eq!((warnings("127.0.0.1:9090"), warnings("0.0.0.0:9090")), (0, 1));
+    }
+
+    #[test]
+    fn the_turn_secret_comes_from_its_file_and_is_never_shown() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("turn.secret");
+        let turn = |file: &Path| {
+            let services = "services = [\"turn:turn.example.org\"]";
+            load(&format!("[turn]\n{services}\nsecret_file = \"{}\"\nttl = \"1h\"\n", file.display()))
+        };
+        assert!(turn(&file).unwrap_err().contains("cannot be read"));
+        std::fs::write(&file, " \n").unwrap();
+        assert!(turn(&file).unwrap_err().ends_with("is empty"));
+        std::fs::write(&file, "north\n").unwrap();
+        let config = turn(&file).unwrap();
+        assert_eq!(config.turn.secret.as_ref().unwrap().expose(), "north");
+        assert_eq!(config.turn.ttl, Duration::from_secs(3_600));
+        assert!(!format!("{config:?}").contains("north"));
+    }
+
+    #[test]
+    fn what_cannot_be_meant_is_refused_with_the_way_out() {
+        for (text, problem) in [
+            ("[turn]\nservices = [\"turn:turn.example.org\"]\n", "set `turn.secret` to its static-auth-secret"),
+            ("[turn]\nservices = [\"turn.example.org\"]\n", "entry 1: must be a URI such as"),
+            ("[turn]\nsecret = \"a\"\nsecret_file = \"b\"\n", "cannot stand beside `turn.secret`"),
+            ("[turn]\nttl = \"8d\"\n", "at most 7 days"),
+            ("[turn]\nttl = \"soon\"\n", "must be a time such as"),
+            ("[traces]\nsample_ratio = 1.5\n", "must be a number from 0.0 to 1.0"),
+            ("[traces]\nsample_ratio = \"all\"\n", "must be a number from 0.0 to 1.0"),
+            ("[traces]\notlp_endpoint = \"127.0.0.1:4318\"\n", "must be a URL such as"),
+            ("[metrics]\nlisten = \"9090\"\n", "must be an IP address and port"),
+            ("[tls.acme]\ndirectory = \"http://ca\"\n", "must be a URL such as"),
+            ("[tls.acme]\ndomains = []\n", "must name at least one domain"),
+            ("[tls.acme]\ndomains = [\"a.b\", \"a.b\"]\n", "none of them twice"),
+            ("[tls.acme]\nchallenge = \"dns-01\"\n", "must be \"http-01\" or \"tls-alpn-01\""),
+            ("[tls.acme]\ncontact = [\"admin@example.org\"]\n", "entry 1: must be an address such as"),
+        ] {
+            let refused = load(text).unwrap_err();
+            assert!(refused.contains(problem) && refused.lines().count() == 1, "{text}{refused}");
+        }
+        assert!(load("[traces]\nsample_ratio = 1\n").is_ok() && load("[turn]\nservices = [\"stun:a.b\"]\n").is_ok());
+    }
+}

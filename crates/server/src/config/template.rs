@@ -77,6 +77,7 @@ key = "tls/key.pem"
 [tls.acme]                         # or let the server get and renew its certificate (docs/operations.md)
 enabled = false                    # true leaves the two keys above unused
 # directory = "https://acme-v02.api.letsencrypt.org/directory"
+# directory_ca = "ca.pem"          # when the system does not know the authority
 # contact = ["mailto:you@{domain}"]
 # domains = ["{domain}"]
 # challenge = "http-01"            # port 80 leads to http.listen; or "tls-alpn-01": 443 to a TLS listener
