@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use testkit::services::{Authority, Pebble, free_port};
+use services::{Authority, Pebble, free_port};
 use testkit::{Client, Security, TestServer, TestServerBuilder};
 
 use crate::{logged, metrics_of, page, value};

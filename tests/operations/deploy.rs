@@ -6,8 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
+use services::program;
 use testkit::TestServer;
-use testkit::services::program;
 
 use crate::{metrics_of, page};
 

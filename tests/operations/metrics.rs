@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
-use testkit::services::program;
+use services::program;
 use testkit::{Backend, Client, Security, TestServer};
 
 use crate::{metrics_of, page, value};

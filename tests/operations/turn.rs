@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use server::config::Secret;
 use server::turn::credentials;
+use services::Coturn;
 use testkit::TestServer;
-use testkit::services::Coturn;
 
 const NS: &str = "urn:xmpp:extdisco:2";
 const SECRET: &str = "a long secret that both know";
@@ -31,12 +31,12 @@ async fn coturn_relays_for_a_client_with_the_credentials_it_was_given() -> Resul
     let username = turn.attr("username").context("no username")?;
     let password = turn.attr("password").context("no password")?;
     assert!(!username.contains("alice"), "{username} tells the TURN server whose it is");
-    assert!(coturn.lets_in(username, password).await?, "{}", server.log());
-    assert!(!coturn.lets_in(username, "wrong").await?);
+    assert!(coturn.lets_in(username, password)?, "{}", server.log());
+    assert!(!coturn.lets_in(username, "wrong")?);
     let later = format!("9{username}");
-    assert!(!coturn.lets_in(&later, password).await?, "who changes the expiry needs another password");
+    assert!(!coturn.lets_in(&later, password)?, "who changes the expiry needs another password");
     let secret = Secret::new(String::from(SECRET));
     let expired = credentials(&secret, "alice", 1_700_000_000_000, Duration::from_secs(60));
-    assert!(!coturn.lets_in(&expired.username, &expired.password).await?, "its time is over");
+    assert!(!coturn.lets_in(&expired.username, &expired.password)?, "its time is over");
     Ok(())
 }
