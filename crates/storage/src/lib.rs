@@ -12,6 +12,7 @@ pub mod blocklist;
 mod db;
 pub mod devices;
 pub mod dialect;
+mod histogram;
 mod ids;
 pub mod limits;
 pub mod migrations;
@@ -28,8 +29,9 @@ pub mod vcards;
 pub use accounts::AccountId;
 pub use db::{
     Db, Error, InlineOptions, Options, Outcome, Password, Queued, Row, Snapshot, Statement, Stats, StatsSnapshot,
-    Value, without_password,
+    Value, Waiting, without_password,
 };
 pub use devices::DeviceId;
+pub use histogram::{Histogram, Observed};
 pub use ids::{ArchiveId, IdSource, ParseArchiveIdError};
 pub use seal::{Fingerprint, MasterKeyRefused, MasterKeys, Reread, Rotated, rotate};
