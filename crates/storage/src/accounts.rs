@@ -268,7 +268,7 @@ const MAILBOXES: [Mailbox; 3] = [
 ];
 
 /// What is small enough to go at once, the account's row last.
-const REMAINDERS: [&str; 9] = [
+const REMAINDERS: [&str; 10] = [
     "DELETE FROM roster WHERE owner = ?",
     "DELETE FROM roster_removals WHERE owner = ?",
     "DELETE FROM archive_prefs WHERE owner = ?",
@@ -277,6 +277,7 @@ const REMAINDERS: [&str; 9] = [
     "DELETE FROM vcards WHERE owner = ?",
     "DELETE FROM devices WHERE owner = ?",
     "DELETE FROM device_tokens WHERE owner = ?",
+    "DELETE FROM invites WHERE owner = ?",
     "DELETE FROM accounts WHERE id = ? AND localpart_hash IS NULL",
 ];
 
