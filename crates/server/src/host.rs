@@ -8,6 +8,7 @@ use storage::{Db, IdSource};
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
+use crate::admin::Audit;
 use crate::c2s::admission::Admission;
 use crate::c2s::guessing::{self, Guessing};
 use crate::clock::Clock;
@@ -49,6 +50,8 @@ pub struct Host {
     pub line: Line,
     /// Ad-hoc commands in progress (XEP-0050).
     pub commands: Commands,
+    /// What is written of administration.
+    pub audit: Audit,
     /// How many accounts which address registered in-band of late (XEP-0077).
     pub registrations: Registrations,
     /// Keys the fake SCRAM salts of unknown users; stable over restarts.
@@ -90,6 +93,7 @@ impl Host {
             ids: IdSource::seeded(seed()),
             line: Line::default(),
             commands,
+            audit: Audit::default(),
             registrations,
             server_secret,
             started_ms: clock.now_ms(),

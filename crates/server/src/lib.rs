@@ -1,6 +1,7 @@
 //! `whimbreld`: the XMPP server. `ARCHITECTURE.md` walks a message through these modules.
 
 pub mod accounts;
+pub mod admin;
 pub mod backup;
 pub mod c2s;
 pub mod cli;

@@ -160,6 +160,15 @@ pub async fn by_localpart(db: &Db, localpart: &str) -> Result<Option<Account>, E
     }
 }
 
+/// The account with this id.
+pub async fn by_id(db: &Db, id: AccountId) -> Result<Option<Account>, Error> {
+    let sql = select_accounts!("WHERE id = ? AND localpart_hash IS NOT NULL");
+    match db.query_one(Statement::new(sql, [id.into()])).await? {
+        Some(row) => read(db, row).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Up to `limit` accounts in the order in which they were created, those after
 /// `after`. Their names are sealed, so nobody can sort by them.
 pub async fn list(db: &Db, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, Error> {

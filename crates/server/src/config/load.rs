@@ -66,7 +66,11 @@ fn read(settings: &mut Settings, file: &Path) -> Result<Config, ConfigError> {
         cert: path_or(settings, &folder, "tls.cert", "tls/cert.pem")?,
         key: path_or(settings, &folder, "tls.key", "tls/key.pem")?,
     };
-    let registration = RegistrationConfig { in_band: settings.take("registration.in_band")?.unwrap_or(false) };
+    let registration = RegistrationConfig {
+        in_band: settings.take("registration.in_band")?.unwrap_or(false),
+        invites: settings.take("registration.invites")?.unwrap_or(true),
+        user_invites: settings.take("registration.user_invites")?.unwrap_or(false),
+    };
     let components = components(settings)?;
     let storage = StorageConfig {
         url: settings.take("storage.url")?.unwrap_or_else(|| String::from("sqlite:whimbrel.db")),

@@ -108,6 +108,10 @@ pub struct TlsConfig {
 pub struct RegistrationConfig {
     /// Whether anybody may create an account from a client (XEP-0077).
     pub in_band: bool,
+    /// Whether invitations are honoured (XEP-0401, XEP-0445), and operators can make them.
+    pub invites: bool,
+    /// Whether every user can make invitations with which an account is registered.
+    pub user_invites: bool,
 }
 
 /// `[components]`: external components (XEP-0114).
