@@ -122,7 +122,9 @@ pub fn link(host: &Host, invite: &Invite, contact: Option<&BareJid>, token: &str
         localpart: invite.localpart.as_deref(),
         registers: invite.registers,
     };
-    Link { uri: links::uri(&offer, token), page: None }
+    let url = &host.config.http.public_url;
+    let page = (!url.is_empty()).then(|| url.join(&format!("/invite/{token}")));
+    Link { uri: links::uri(&offer, token), page }
 }
 
 /// Up to `limit` invitations in the order of their ids, those after `after`.

@@ -22,6 +22,7 @@ pub use error::ConfigError;
 pub use http::{HttpConfig, Origins, PublicUrl};
 pub use master_key::{MasterKeyError, MasterKeySource};
 pub use retention::Retention;
+pub(crate) use retention::parse_duration;
 pub use settings::Origin;
 
 use crate::limits::Limits;
