@@ -174,6 +174,12 @@ bounds! {
     database_bytes_max: u64 = 18_446_744_073_709_551_615 in 262_144..none;
     /// Accounts created in-band from one IP address in an hour (XEP-0077).
     registrations_per_ip_per_hour_max: u32 = 5 in 1..none;
+    /// Bytes of the body of a request to the administration's API.
+    admin_body_bytes_max: usize = 65_536 in 1_024..16_777_216;
+    /// Items of a page that it answers with.
+    admin_page_max: u32 = 250 in 1..5_000;
+    /// Idempotency keys of its requests that are remembered, each for a day.
+    idempotency_keys_max: usize = 1_000 in 1..1_000_000;
     /// Tokens of the administration's API.
     api_tokens_max: u64 = 100 in 1..10_000;
     /// Entries of the audit log; the oldest make room.

@@ -1,5 +1,6 @@
 //! The server's HTTP side, on HTTP/1.1 and HTTP/2: one line a feature.
 
+mod admin;
 mod caller;
 mod cors;
 mod error;
@@ -22,6 +23,7 @@ pub fn router(host: Arc<Host>) -> Router {
     let origins = &host.config.http.origins;
     Router::new()
         .merge(host_meta::routes(origins)) // /.well-known/host-meta, XEP-0156
+        .merge(admin::routes(&host)) // /admin/v1
         .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::no_such_method)
         .with_state(host)

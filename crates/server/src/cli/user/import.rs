@@ -46,8 +46,7 @@ pub(super) fn run(arg: &Import) -> Result<(), Failure> {
             }
         };
         let change = Change::of(Action::AccountImport);
-        let work =
-            async { import.file(file, &mut hear).await.map_err(|error| Error::Unusable(error.to_string())) };
+        let work = async { import.file(file, &mut hear).await.map_err(|error| Error::Unusable(error.to_string())) };
         let imported = accounts.wait(recorded(&accounts.host, &ACTOR, change, work))?;
         report(&imported);
         refused += imported.accounts_refused + imported.entries_refused;
