@@ -5,6 +5,7 @@ mod caller;
 mod cors;
 mod error;
 mod host_meta;
+mod invite;
 pub mod listener;
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ pub fn router(host: Arc<Host>) -> Router {
     Router::new()
         .merge(host_meta::routes(origins)) // /.well-known/host-meta, XEP-0156
         .merge(admin::routes(&host)) // /admin/v1
+        .merge(invite::routes()) // /invite, XEP-0401
         .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::no_such_method)
         .with_state(host)
