@@ -155,14 +155,18 @@ async fn guessing_links_and_making_accounts_are_bounded() -> Result<()> {
 async fn no_password_is_asked_for_where_it_would_cross_the_network_in_the_clear() -> Result<()> {
     let server = TestServer::builder()
         .unset("c2s.allow_plaintext")
-        .set("http.public_url", "\"http://localhost\"")
+        .set("http.public_url", "\"https://chat.example.org\"")
         .start()
         .await?;
     let visitor = Visitor::of(&server, &[]).await?;
     let path = visitor.url.rsplit('/').next().context("no token")?;
     let plain = server.http_url(&format!("/invite/{path}"))?;
     let page = answered(visitor.client.get(&plain)).await?.expect(200)?;
-    assert!(!page.text.contains("<form"), "{}", page.text);
+    assert!(
+        !page.text.contains("<form") && page.text.contains("href=\"https://chat.example.org/invite/"),
+        "{}",
+        page.text
+    );
     let form = format!("form={}&username=dave&password=correct+horse", visitor.seal().await?);
     let refused = visitor.client.post(&plain).body(form.clone());
     assert!(answered(refused).await?.expect(403)?.text.contains("not encrypted"));

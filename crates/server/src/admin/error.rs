@@ -19,6 +19,9 @@ pub enum Error {
     /// A bound of `[limits]` is reached.
     #[error("there are too many already: {0} in [limits] is the bound")]
     Bound(&'static str),
+    /// Too many accounts were created from one address.
+    #[error("too many accounts were created from this address: wait an hour")]
+    TooFast,
     /// The operator has switched it off.
     #[error("{0}")]
     Off(&'static str),
@@ -38,7 +41,9 @@ impl Error {
         match self {
             Self::Missing(_) | Self::Account(Account::Missing) => "missing",
             Self::Exists(_) | Self::Account(Account::Exists | Account::Reserved) => "exists",
-            Self::Unusable(_) | Self::Bound(_) | Self::Off(_) | Self::Account(Account::Elsewhere) => "refused",
+            Self::Unusable(_) | Self::Bound(_) | Self::TooFast | Self::Off(_) | Self::Account(Account::Elsewhere) => {
+                "refused"
+            }
             Self::Account(Account::NoRandomness | Account::ShuttingDown | Account::Storage(_)) | Self::Storage(_) => {
                 "failed"
             }
@@ -53,6 +58,10 @@ impl From<Error> for StanzaError {
             Error::Exists(_) => StanzaError::with_text(Condition::Conflict, "the name is taken"),
             Error::Unusable(_) => StanzaError::with_text(Condition::NotAcceptable, "a value cannot be used"),
             Error::Bound(_) => StanzaError::with_text(Condition::ResourceConstraint, "there are too many already"),
+            Error::TooFast => {
+                let text = "too many accounts were created from this address: wait an hour";
+                StanzaError::with_text(Condition::ResourceConstraint, text)
+            }
             Error::Off(why) => StanzaError::with_text(Condition::NotAllowed, why),
             Error::Account(error) => error.into(),
             Error::Storage(error) => error.into(),

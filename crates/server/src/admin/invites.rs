@@ -1,6 +1,7 @@
 //! Invitations (XEP-0401): made by operators and users, used by whoever has the link. A use makes an account, connects
 //! two people, or both.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use aws_lc_rs::rand;
@@ -52,15 +53,27 @@ pub struct Made {
 /// [`Error::Off`] where invitations are off, [`Error::Unusable`] for values out of range, [`Error::Account`] for a
 /// contact that is not there and a name that is taken, [`Error::Bound`] when there are too many.
 pub async fn create(host: &Host, actor: &Actor, new: NewInvite) -> Result<Made, Error> {
+    let checked = check(host, &new).await;
+    // What a user asks for in vain is no administration: it must not push out of the log what is.
+    if checked.is_err() && matches!(actor, Actor::User(jid) if !host.is_admin(jid)) {
+        return checked.and(Err(Error::Off("nothing was made")));
+    }
     let id = InviteId::from_bytes(c2s::random_bytes().first_chunk().copied().unwrap_or_default());
     let mut change = Change::to(Action::InviteCreate, id);
     if let Some(localpart) = &new.localpart {
         change = change.with(localpart);
     }
-    recorded(host, actor, change, store(host, actor, id, new)).await
+    recorded(host, actor, change, async { store(host, actor, id, &new, checked?).await }).await
 }
 
-async fn store(host: &Host, actor: &Actor, id: InviteId, new: NewInvite) -> Result<Made, Error> {
+/// What follows from a wish that can be granted.
+struct Terms {
+    contact: Option<AccountId>,
+    uses_max: u32,
+    expires_at_ms: i64,
+}
+
+async fn check(host: &Host, new: &NewInvite) -> Result<Terms, Error> {
     if !host.config.registration.invites {
         return Err(Error::Off("invitations are off: set invites = true in [registration]"));
     }
@@ -86,7 +99,6 @@ async fn store(host: &Host, actor: &Actor, id: InviteId, new: NewInvite) -> Resu
     if let Some(localpart) = &new.localpart {
         provisioning::is_free(host, localpart.as_str()).await?;
     }
-    invites::purge(&host.db, now_ms - KEPT_MS).await?;
     let (all, own) = invites::count_open(&host.db, contact, now_ms).await?;
     if all >= limits.invites_open_max {
         return Err(Error::Bound("invites_open_max"));
@@ -94,15 +106,22 @@ async fn store(host: &Host, actor: &Actor, id: InviteId, new: NewInvite) -> Resu
     if contact.is_some() && own >= limits.invites_per_account_max {
         return Err(Error::Bound("invites_per_account_max"));
     }
+    let expires_at_ms = now_ms.saturating_add(i64::try_from(secs.saturating_mul(1_000)).unwrap_or(i64::MAX));
+    Ok(Terms { contact, uses_max, expires_at_ms })
+}
+
+async fn store(host: &Host, actor: &Actor, id: InviteId, new: &NewInvite, terms: Terms) -> Result<Made, Error> {
+    let now_ms = host.clock.now_ms();
+    invites::purge(&host.db, now_ms - KEPT_MS).await?;
     let invite = Invite {
         id,
-        contact,
+        contact: terms.contact,
         localpart: new.localpart.as_ref().map(|localpart| localpart.as_str().to_owned()),
         registers: new.registers || new.localpart.is_some(),
-        uses_max,
+        uses_max: terms.uses_max,
         uses: 0,
         created_at_ms: now_ms,
-        expires_at_ms: now_ms.saturating_add(i64::try_from(secs.saturating_mul(1_000)).unwrap_or(i64::MAX)),
+        expires_at_ms: terms.expires_at_ms,
         created_by: actor.to_string(),
     };
     let token = token()?;
@@ -175,30 +194,35 @@ async fn jid_of(host: &Host, id: AccountId) -> Result<Option<BareJid>, Error> {
 }
 
 /// Registers an account with an invitation that was open when its user began (XEP-0445 §4), and connects it with who
-/// invited. A use is taken first, and given back when nothing comes of it.
+/// invited. A use is taken first, and given back when nothing comes of it. `ip` is the client's address, for the bound
+/// `registrations_per_ip_per_hour_max`.
 ///
 /// # Errors
 /// [`Error::Missing`] when it was used up meanwhile, [`Error::Off`] when it is not for that,
-/// [`Error::Account`] when the name is taken, [`Error::Unusable`] when another one is reserved.
+/// [`Error::Account`] when the name is taken, [`Error::Unusable`] when another one is reserved, [`Error::TooFast`].
 pub async fn register(
     host: &Arc<Host>,
+    ip: IpAddr,
     invite: &Invite,
     localpart: &NodePart,
     password: Password,
 ) -> Result<(), Error> {
+    if !invite.registers {
+        return Err(Error::Off("no account comes with this invitation"));
+    }
+    match &invite.localpart {
+        Some(reserved) if reserved != localpart.as_str() => {
+            return Err(Error::Unusable(format!("this invitation is for the name {reserved}")));
+        }
+        Some(_) => {}
+        // A name that is taken costs little to refuse, and does not count.
+        None => provisioning::is_free(host, localpart.as_str()).await?,
+    }
+    if !host.registrations.admit(ip, host.clock.now_ms()) {
+        return Err(Error::TooFast);
+    }
     let jid = BareJid::from_parts(Some(localpart), host.domain.domain());
-    let change = Change::to(Action::InviteUse, &jid);
-    recorded(host, &Actor::Invited(invite.id), change, async {
-        if !invite.registers {
-            return Err(Error::Off("no account comes with this invitation"));
-        }
-        match &invite.localpart {
-            Some(reserved) if reserved != localpart.as_str() => {
-                return Err(Error::Unusable(format!("this invitation is for the name {reserved}")));
-            }
-            Some(_) => {}
-            None => provisioning::is_free(host, localpart.as_str()).await?,
-        }
+    recorded(host, &Actor::Invited(invite.id), Change::to(Action::InviteUse, &jid), async {
         if !invites::take(&host.db, invite.id).await? {
             return Err(Error::Missing("invitation"));
         }

@@ -140,10 +140,10 @@ async fn is_invited(
 ) -> Result<bool, storage::Error> {
     let token =
         request.element.child("preauth", ns::PREAUTH).and_then(|preauth| Some(preauth.attr("token")?.into_owned()));
-    match token {
-        Some(token) => invites::admits(host, account, contact, &token).await,
-        None => Ok(false),
-    }
+    let Some(token) = token else { return Ok(false) };
+    // Who has what the token gives must not use it up.
+    let is_granted = account.with_roster(&host.db, async |roster| Ok(roster.state(contact).from)).await?;
+    if is_granted { Ok(false) } else { invites::admits(host, account, contact, &token).await }
 }
 
 /// Makes two users of this server see each other, as if both had asked and both agreed: they know each other by an

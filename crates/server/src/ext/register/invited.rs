@@ -64,8 +64,7 @@ pub(super) async fn register(
     localpart: &NodePart,
     password: Password,
 ) -> Result<(), StanzaError> {
-    super::admit(host, ip)?;
-    match invites::register(host, invite, localpart, password).await {
+    match invites::register(host, ip, invite, localpart, password).await {
         Err(Error::Unusable(_)) => {
             Err(StanzaError::with_text(Condition::NotAcceptable, "another username is reserved for this invitation"))
         }

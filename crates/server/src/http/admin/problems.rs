@@ -14,6 +14,7 @@ impl From<Error> for Problem {
             Error::Missing(_) | Error::Account(Account::Missing | Account::Elsewhere) => StatusCode::NOT_FOUND,
             Error::Exists(_) | Error::Account(Account::Exists | Account::Reserved) => StatusCode::CONFLICT,
             Error::Bound(_) | Error::Off(_) => StatusCode::CONFLICT,
+            Error::TooFast => StatusCode::TOO_MANY_REQUESTS,
             Error::Unusable(_) => StatusCode::UNPROCESSABLE_ENTITY,
             Error::Account(Account::NoRandomness | Account::ShuttingDown) => StatusCode::SERVICE_UNAVAILABLE,
             Error::Account(Account::Storage(storage)) | Error::Storage(storage) => {

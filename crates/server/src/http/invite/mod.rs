@@ -12,15 +12,16 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{DefaultBodyLimit, Path, Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::map_response;
-use axum::response::{IntoResponse, Redirect, Response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use jid::BareJid;
 use storage::invites::Invite;
 
+use self::apps::System;
 use self::form::{Filled, Seal};
-use self::page::{Invitation, Page};
+use self::page::{Invitation, Page, Registration};
 use super::{Caller, cors};
 use crate::admin::{Error, invites};
 use crate::c2s::guessing::{Attempt, Secret};
@@ -77,13 +78,14 @@ struct Found {
     token: String,
 }
 
-async fn show(State(host): State<Arc<Host>>, caller: Caller, Path(token): Path<String>, request: Request) -> Response {
-    let public = host.config.http.public_url.join(&format!("/invite/{token}"));
-    if !may_send_password(&host, &caller) && public.starts_with("https://") {
-        return Redirect::permanent(&public).into_response();
-    }
+async fn show(
+    State(host): State<Arc<Host>>,
+    caller: Caller,
+    Path(token): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     match find(&host, caller.ip, token).await {
-        Ok(found) => invitation(&host, &caller, &found, &request, None, StatusCode::OK),
+        Ok(found) => invitation(&host, &caller, &found, System::of(&headers), None, StatusCode::OK),
         Err(response) => response,
     }
 }
@@ -99,8 +101,8 @@ async fn register(
         Err(response) => return response,
     };
     let (parts, body) = request.into_parts();
-    let head = Request::from_parts(parts.clone(), axum::body::Body::empty());
-    let again = |status, why: &str| invitation(&host, &caller, &found, &head, Some(why), status);
+    let system = System::of(&parts.headers);
+    let again = |status, why: &str| invitation(&host, &caller, &found, system, Some(why), status);
     if !may_send_password(&host, &caller) {
         return again(StatusCode::FORBIDDEN, "This connection is not encrypted: open the page with https.");
     }
@@ -114,19 +116,16 @@ async fn register(
         Ok(filled) => filled,
         Err(why) => return again(StatusCode::UNPROCESSABLE_ENTITY, why),
     };
-    if !host.registrations.admit(caller.ip, host.clock.now_ms()) {
-        let why = "Too many accounts were created from your address. Please try again in an hour.";
-        return again(StatusCode::TOO_MANY_REQUESTS, why);
-    }
     let name = filled.localpart.clone();
     // To its end, whether the browser waits or not.
-    let (server, invite) = (host.clone(), found.invite.clone());
-    let registering =
-        tokio::spawn(async move { invites::register(&server, &invite, &filled.localpart, filled.password).await });
+    let (server, invite, ip) = (host.clone(), found.invite.clone(), caller.ip);
+    let registering = tokio::spawn(async move {
+        let Filled { localpart, password } = filled;
+        invites::register(&server, ip, &invite, &localpart, password).await
+    });
     match registering.await {
         Ok(Ok(())) => {
             let jid = BareJid::from_parts(Some(&name), host.domain.domain());
-            let system = apps::System::of(&parts.headers);
             html(StatusCode::CREATED, &Page::Welcome { jid: &jid, contact: found.contact.as_ref(), system })
         }
         Ok(Err(error)) => {
@@ -145,6 +144,10 @@ fn refusal(error: &Error) -> (StatusCode, &'static str) {
         }
         Error::Unusable(_) => (StatusCode::UNPROCESSABLE_ENTITY, "This invitation is for another name."),
         Error::Missing(_) => (StatusCode::GONE, "Somebody else has used this invitation meanwhile."),
+        Error::TooFast => {
+            let why = "Too many accounts were created from your address. Please try again in an hour.";
+            (StatusCode::TOO_MANY_REQUESTS, why)
+        }
         Error::Off(_) => (StatusCode::FORBIDDEN, "No account comes with this invitation."),
         _ => {
             tracing::warn!(%error, "an invited person was not registered");
@@ -182,20 +185,25 @@ fn invitation(
     host: &Host,
     caller: &Caller,
     found: &Found,
-    request: &Request,
+    system: System,
     problem: Option<&str>,
     status: StatusCode,
 ) -> Response {
     let link = invites::link(host, &found.invite, found.contact.as_ref(), &found.token);
-    let may_register = found.invite.registers && may_send_password(host, caller);
+    let is_safe = may_send_password(host, caller);
     let page = Page::Invitation(Invitation {
         domain: host.domain.as_str(),
         contact: found.contact.as_ref(),
         uri: &link.uri,
         localpart: found.invite.localpart.as_deref(),
-        seal: may_register.then(|| seal(host, &found.token).make(host.clock.now_ms())),
+        registration: match found.invite.registers {
+            false => Registration::None,
+            true if is_safe => Registration::Form(seal(host, &found.token).make(host.clock.now_ms())),
+            // No redirect: behind a proxy that nobody told us of it would lead back here.
+            true => Registration::Elsewhere(link.page.as_deref().filter(|page| page.starts_with("https://"))),
+        },
         problem,
-        system: apps::System::of(request.headers()),
+        system,
     });
     html(status, &page)
 }

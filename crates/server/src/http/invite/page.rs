@@ -29,11 +29,21 @@ pub(super) struct Invitation<'a> {
     pub(super) uri: &'a str,
     /// The name that is reserved.
     pub(super) localpart: Option<&'a str>,
-    /// The hidden value of the form; None: there is none.
-    pub(super) seal: Option<String>,
+    /// How an account comes with it.
+    pub(super) registration: Registration<'a>,
     /// What was wrong with the form.
     pub(super) problem: Option<&'a str>,
     pub(super) system: System,
+}
+
+/// How an account comes with an invitation.
+pub(super) enum Registration<'a> {
+    /// Not at all.
+    None,
+    /// By the form, with this hidden value.
+    Form(String),
+    /// By the same page over TLS, where its address is known.
+    Elsewhere(Option<&'a str>),
 }
 
 impl Page<'_> {
@@ -90,11 +100,16 @@ impl Invitation<'_> {
             @if let Some(problem) = self.problem {
                 p.problem role="alert" { (problem) }
             }
-            @if let Some(seal) = &self.seal {
-                (self.form(seal))
+            @match &self.registration {
+                Registration::None => {}
+                Registration::Form(seal) => (self.form(seal)),
+                Registration::Elsewhere(page) => p.problem {
+                    "This connection is not encrypted, so no account can be created here. "
+                    @if let Some(page) = page { a href=(page) { "Open the page over https" } }
+                },
             }
             section {
-                h2 { @if self.seal.is_some() { "You have an app for XMPP?" } @else { "Open it in your app" } }
+                h2 { @if matches!(self.registration, Registration::Form(_)) { "You have an app for XMPP?" } @else { "Open it in your app" } }
                 p { a.button.second href=(self.uri) { "Open the invitation in the app" } }
                 @if let Some(code) = code(self.uri) {
                     details {
@@ -188,7 +203,7 @@ mod tests {
             contact: None,
             uri: "xmpp:example.org?register;preauth=TOKEN",
             localpart: None,
-            seal: Some("1.ab".into()),
+            registration: Registration::Form("1.ab".into()),
             problem: None,
             system: System::Unknown,
         }
@@ -208,7 +223,11 @@ mod tests {
         let jid = BareJid::new("carol@example.org").unwrap();
         let pages = [
             Page::Invitation(invitation()),
-            Page::Invitation(Invitation { seal: None, localpart: Some("carol"), ..invitation() }),
+            Page::Invitation(Invitation {
+                registration: Registration::Elsewhere(Some("https://x")),
+                localpart: Some("carol"),
+                ..invitation()
+            }),
             Page::Welcome { jid: &jid, contact: Some(&jid), system: System::Android },
             Page::Void,
             Page::Later,
