@@ -32,6 +32,8 @@ async fn whatever_is_sent_the_answer_is_one_that_is_described() -> Result<()> {
     let _alice = server.alice().await?;
     let mut command = Command::new(program);
     command
+        .arg("--config-file")
+        .arg(testkit::workspace().join("tests/administration/schemathesis.toml"))
         .args(["run", &server.http_url("/admin/v1/openapi.json")?, "--url", &server.http_url("")?])
         .args(["--header", &format!("Authorization: Bearer {}", operator.token)])
         .args(["--checks", CHECKS, "--max-examples", EXAMPLES, "--seed", "1", "--no-color", "--warnings", "off"])

@@ -18,6 +18,8 @@ use xmpp::sasl::Password;
 use crate::host::Host;
 use crate::http::Problem;
 
+/// What may be asked for; the largest `admin_page_max` there is.
+const LIMIT_MAX: u32 = 5_000;
 /// How long a body may take; it has a few KiB.
 const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -98,7 +100,7 @@ pub(super) struct Page {
     /// The `next` of the page before; none for the first page.
     pub(super) after: Option<String>,
     /// How many items at most; a server's bound is admin_page_max.
-    #[param(minimum = 1)]
+    #[param(minimum = 1, maximum = 5000)]
     pub(super) limit: Option<u32>,
 }
 
@@ -113,7 +115,9 @@ impl Page {
 pub(super) fn limit(host: &Host, asked: Option<u32>) -> Result<u32, Problem> {
     let most = host.config.limits.admin_page_max;
     match asked {
-        Some(0) => Err(Problem::new(StatusCode::BAD_REQUEST, "limit must be at least 1")),
+        Some(limit) if !(1..=LIMIT_MAX).contains(&limit) => {
+            Err(Problem::new(StatusCode::BAD_REQUEST, format!("limit must be from 1 to {LIMIT_MAX}")))
+        }
         asked => Ok(asked.unwrap_or(most).min(most)),
     }
 }

@@ -54,7 +54,7 @@ pub(super) struct Earlier {
     /// The `next` of the page before; none for the newest.
     before: Option<String>,
     /// How many items at most; a server's bound is admin_page_max.
-    #[param(minimum = 1)]
+    #[param(minimum = 1, maximum = 5000)]
     limit: Option<u32>,
 }
 

@@ -62,7 +62,7 @@ pub(super) struct Which {
     /// The `next` of the page before; none for the first page.
     after: Option<String>,
     /// How many items at most; a server's bound is admin_page_max.
-    #[param(minimum = 1)]
+    #[param(minimum = 1, maximum = 5000)]
     limit: Option<u32>,
 }
 
@@ -80,7 +80,8 @@ pub(super) async fn list(
         Some(after) => Some(FullJid::new(after).map_err(|_| asked::bad_cursor())?),
         None => None,
     };
-    let account = which.username.as_deref().map(|name| asked::account(&host, name)).transpose()?;
+    let no_name = |problem: Problem| Problem { status: StatusCode::BAD_REQUEST, ..problem };
+    let account = which.username.as_deref().map(|name| asked::account(&host, name)).transpose().map_err(no_name)?;
     let localpart = account.as_ref().and_then(|jid| jid.node()).map(|node| node.as_str());
     let found = sessions::list(&host, localpart, after.as_ref(), limit);
     let next = found.last().filter(|_| found.len() >= limit).map(|last| last.jid.to_string());
