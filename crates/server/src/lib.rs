@@ -9,6 +9,7 @@ pub mod clock;
 pub mod component;
 pub mod config;
 pub mod control;
+mod credentials;
 pub mod devices;
 pub mod ext;
 pub mod host;

@@ -20,7 +20,6 @@ pub mod sasl2;
 pub mod scenario;
 mod scram;
 mod server;
-pub mod services;
 mod sm;
 mod tls;
 mod whimbreld;

@@ -47,15 +47,18 @@ const SQLITE: &[Migration] = &[
         sql: include_str!("sqlite/0006_sealed.sql"),
         then: Some(seal::migrate::seal_rows),
     },
-    plain(7, "administration", include_str!("sqlite/0007_administration.sql")),
+    plain(7, "filling", include_str!("sqlite/0007_filling.sql")),
+    plain(8, "administration", include_str!("sqlite/0008_administration.sql")),
 ];
 const POSTGRES: &[Migration] = &[
     plain(1, "whimbrel", include_str!("postgres/0001_whimbrel.sql")),
-    plain(2, "administration", include_str!("postgres/0002_administration.sql")),
+    plain(2, "filling", include_str!("postgres/0002_filling.sql")),
+    plain(3, "administration", include_str!("postgres/0003_administration.sql")),
 ];
 const MYSQL: &[Migration] = &[
     plain(1, "whimbrel", include_str!("mysql/0001_whimbrel.sql")),
-    plain(2, "administration", include_str!("mysql/0002_administration.sql")),
+    plain(2, "filling", include_str!("mysql/0002_filling.sql")),
+    plain(3, "administration", include_str!("mysql/0003_administration.sql")),
 ];
 
 /// The version that this program brings SQLite's schema to; those of the others have the same tables.

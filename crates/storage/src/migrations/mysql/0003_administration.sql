@@ -1,4 +1,4 @@
--- What SQLite has since its migration 7; what the columns hold is said there. Each
+-- What SQLite has since its migration 8; what the columns hold is said there. Each
 -- statement can be run twice.
 CREATE TABLE IF NOT EXISTS api_tokens (
     name_hash BINARY(16) NOT NULL PRIMARY KEY,

@@ -1,4 +1,4 @@
--- What SQLite has since its migration 7; what the columns hold is said there.
+-- What SQLite has since its migration 8; what the columns hold is said there.
 CREATE TABLE api_tokens (
     name_hash BYTEA PRIMARY KEY,
     token_hash BYTEA NOT NULL UNIQUE,
