@@ -111,6 +111,8 @@ async fn bad_input_is_told_what_is_wrong_with_it() -> Result<()> {
     }
     for path in [
         "/accounts?limit=0",
+        "/accounts?limit=5001",
+        "/sessions?username=a%40b",
         "/accounts?limit=x",
         "/accounts?after=x",
         "/accounts?unknown=1",
