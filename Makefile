@@ -20,6 +20,7 @@ setup:
 	@scripts/setup-servers.sh
 	@scripts/need-garage.sh
 	@tests/interop/setup.sh
+	@tests/administration/setup.sh
 
 # What can be said about the text without running it. Private items are documented too, so links to them hold.
 check:

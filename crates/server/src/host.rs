@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
 use crate::acme::Answers;
+use crate::admin::Audit;
 use crate::c2s::admission::Admission;
 use crate::c2s::guessing::{self, Guessing};
 use crate::clock::Clock;
@@ -56,6 +57,8 @@ pub struct Host {
     pub line: Line,
     /// Ad-hoc commands in progress (XEP-0050).
     pub commands: Commands,
+    /// What is written of administration.
+    pub audit: Audit,
     /// How many accounts which address registered in-band of late (XEP-0077).
     pub registrations: Registrations,
     /// Whether the server may be given work.
@@ -103,6 +106,7 @@ impl Host {
             ids: IdSource::seeded(seed()),
             line: Line::default(),
             commands,
+            audit: Audit::default(),
             registrations,
             health: Health::default(),
             metrics: Metrics::default(),

@@ -2,6 +2,7 @@
 
 pub mod accounts;
 pub mod acme;
+pub mod admin;
 pub mod backup;
 pub mod c2s;
 pub mod cli;

@@ -174,6 +174,29 @@ bounds! {
     database_bytes_max: u64 = 18_446_744_073_709_551_615 in 262_144..none;
     /// Accounts created in-band from one IP address in an hour (XEP-0077).
     registrations_per_ip_per_hour_max: u32 = 5 in 1..none;
+    /// Bytes of the body of a request to the administration's API.
+    admin_body_bytes_max: usize = 65_536 in 1_024..16_777_216;
+    /// Items of a page that it answers with.
+    admin_page_max: u32 = 250 in 1..5_000;
+    /// Idempotency keys of its requests that are remembered, each for a day.
+    idempotency_keys_max: usize = 1_000 in 1..1_000_000;
+    /// Tokens of the administration's API.
+    api_tokens_max: u64 = 100 in 1..10_000;
+    /// Entries of the audit log; the oldest make room.
+    audit_entries_max: u64 = 100_000 in 64..none;
+    /// Bytes of an announcement, its subject included.
+    announcement_bytes_max: usize = 10_000 in 100..100_000;
+    /// Invitations (XEP-0401) that can be used, over all accounts.
+    invites_open_max: u64 = 10_000 in 1..1_000_000;
+    /// Those of them that connect with one account.
+    invites_per_account_max: u64 = 50 in 1..10_000;
+    /// Seconds an invitation lasts, when nothing else is said.
+    invite_secs: u64 = 604_800 in 60..31_536_000;
+    /// Seconds an invitation may last.
+    invite_secs_max: u64 = 7_776_000 in 60..31_536_000;
+    /// How often one invitation may be used.
+    invite_uses_max: u32 = 100 in 1..100_000;
+
     /// HTTP connections at a time, over all addresses; an open WebSocket counts as a client instead.
     http_connections_max: usize = 4_000 in 1..none;
     /// HTTP connections from one IP address (IPv6: from a /64) at a time; not of trusted proxies.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jid::BareJid;
 use storage::accounts::{self, Credentials};
+use storage::invites;
 use xmpp::error::{Condition, StanzaError, StreamError};
 use xmpp::sasl::limits::{ITERATIONS_DEFAULT, SALT_BYTES};
 use xmpp::sasl::{Hash, Password, ScramKeys};
@@ -27,6 +28,9 @@ pub enum Error {
     /// The name is taken.
     #[error("the account exists already")]
     Exists,
+    /// An invitation holds the name for somebody.
+    #[error("the name is reserved by an invitation")]
+    Reserved,
     /// There is nobody of that name.
     #[error("there is no such account")]
     Missing,
@@ -48,6 +52,7 @@ impl From<Error> for StanzaError {
     fn from(error: Error) -> Self {
         match error {
             Error::Exists => StanzaError::with_text(Condition::Conflict, "the account exists already"),
+            Error::Reserved => StanzaError::with_text(Condition::Conflict, "the name is reserved by an invitation"),
             Error::Missing => StanzaError::with_text(Condition::ItemNotFound, "there is no such account"),
             Error::Elsewhere => {
                 StanzaError::with_text(Condition::NotAllowed, "this server has no accounts of that domain")
@@ -62,12 +67,32 @@ impl From<Error> for StanzaError {
 /// Creates an account.
 ///
 /// # Errors
-/// [`Error::Exists`] and [`Error::Elsewhere`], besides what can fail anywhere.
+/// [`Error::Exists`], [`Error::Reserved`] and [`Error::Elsewhere`], besides what can fail anywhere.
 pub async fn create(host: &Host, jid: &BareJid, password: Password) -> Result<(), Error> {
-    let localpart = localpart(host, jid)?;
+    is_free(host, localpart(host, jid)?).await?;
+    create_reserved(host, jid, password).await
+}
+
+/// Whether an account could be created: nobody has the name, and no invitation holds it (XEP-0445 §5).
+///
+/// # Errors
+/// [`Error::Exists`] and [`Error::Reserved`] when not, besides what can fail anywhere.
+pub async fn is_free(host: &Host, localpart: &str) -> Result<(), Error> {
     if accounts::by_localpart(&host.db, localpart).await?.is_some() {
         return Err(Error::Exists);
     }
+    match invites::reserving(&host.db, localpart, host.clock.now_ms()).await? {
+        Some(_) => Err(Error::Reserved),
+        None => Ok(()),
+    }
+}
+
+/// As [`create`], whoever the name is reserved for.
+///
+/// # Errors
+/// [`Error::Exists`] and [`Error::Elsewhere`], besides what can fail anywhere.
+pub async fn create_reserved(host: &Host, jid: &BareJid, password: Password) -> Result<(), Error> {
+    let localpart = localpart(host, jid)?;
     let credentials = hash(password).await?;
     let created = accounts::create(&host.db, localpart, &credentials, host.clock.now_ms()).await?;
     created.ok_or(Error::Exists)?;

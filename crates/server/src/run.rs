@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use xmpp::error::StreamError;
 
 use crate::acme;
+use crate::admin::{self, Actor};
 use crate::c2s::listener::{self, Kind};
 use crate::component;
 use crate::config::{Config, MasterKeyError, PublicUrl};
@@ -212,7 +213,7 @@ async fn account_changed(host: Arc<Host>, request: Request) {
             }
         }
         Event::DeleteAccount(localpart) => {
-            if let Err(error) = provisioning::delete(&host, &jid(localpart), None).await {
+            if let Err(error) = admin::accounts::delete(&host, &Actor::CommandLine, &jid(localpart)).await {
                 // Unanswered, the command line says that it was not done.
                 tracing::warn!(%error, "the account was not deleted");
                 return;

@@ -160,6 +160,15 @@ pub async fn by_localpart(db: &Db, localpart: &str) -> Result<Option<Account>, E
     }
 }
 
+/// The account with this id.
+pub async fn by_id(db: &Db, id: AccountId) -> Result<Option<Account>, Error> {
+    let sql = select_accounts!("WHERE id = ? AND localpart_hash IS NOT NULL");
+    match db.query_one(Statement::new(sql, [id.into()])).await? {
+        Some(row) => read(db, row).await.map(Some),
+        None => Ok(None),
+    }
+}
+
 /// Up to `limit` accounts in the order in which they were created, those after
 /// `after`. Their names are sealed, so nobody can sort by them.
 pub async fn list(db: &Db, after: Option<AccountId>, limit: u32) -> Result<Vec<Account>, Error> {
@@ -268,7 +277,7 @@ const MAILBOXES: [Mailbox; 3] = [
 ];
 
 /// What is small enough to go at once, the account's row last.
-const REMAINDERS: [&str; 9] = [
+const REMAINDERS: [&str; 10] = [
     "DELETE FROM roster WHERE owner = ?",
     "DELETE FROM roster_removals WHERE owner = ?",
     "DELETE FROM archive_prefs WHERE owner = ?",
@@ -277,6 +286,7 @@ const REMAINDERS: [&str; 9] = [
     "DELETE FROM vcards WHERE owner = ?",
     "DELETE FROM devices WHERE owner = ?",
     "DELETE FROM device_tokens WHERE owner = ?",
+    "DELETE FROM invites WHERE owner = ?",
     "DELETE FROM accounts WHERE id = ? AND localpart_hash IS NULL",
 ];
 

@@ -6,14 +6,17 @@
 //! goes down there (`seal`).
 
 pub mod accounts;
+pub mod api_tokens;
 pub mod archive;
 pub mod archive_prefs;
+pub mod audit;
 pub mod blocklist;
 mod db;
 pub mod devices;
 pub mod dialect;
 mod histogram;
 mod ids;
+pub mod invites;
 pub mod limits;
 pub mod migrations;
 pub mod owned;
@@ -34,4 +37,5 @@ pub use db::{
 pub use devices::DeviceId;
 pub use histogram::{Histogram, Observed};
 pub use ids::{ArchiveId, IdSource, ParseArchiveIdError};
+pub use invites::InviteId;
 pub use seal::{Fingerprint, MasterKeyRefused, MasterKeys, Reread, Rotated, rotate};

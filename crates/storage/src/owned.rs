@@ -21,6 +21,8 @@ pub struct Owned {
     pub devices: u64,
     /// Tokens by which devices log in.
     pub tokens: u64,
+    /// Invitations that were made to become a contact.
+    pub invites: u64,
     /// Elements of private XML.
     pub private_xml: u64,
     /// Visiting cards: none or one.
@@ -29,7 +31,7 @@ pub struct Owned {
 
 impl Owned {
     /// Each kind with its name, in the order of a report.
-    pub fn kinds(&self) -> [(&'static str, u64); 10] {
+    pub fn kinds(&self) -> [(&'static str, u64); 11] {
         [
             ("messages", self.messages),
             ("transient", self.transient),
@@ -39,6 +41,7 @@ impl Owned {
             ("blocked", self.blocked),
             ("devices", self.devices),
             ("tokens", self.tokens),
+            ("invites", self.invites),
             ("private_xml", self.private_xml),
             ("vcards", self.vcards),
         ]
@@ -61,6 +64,7 @@ pub async fn count(db: &Db, owner: AccountId) -> Result<Owned, Error> {
         blocked: counted("SELECT COUNT(*) FROM blocklist WHERE owner = ?").await?,
         devices: counted("SELECT COUNT(*) FROM devices WHERE owner = ?").await?,
         tokens: counted("SELECT COUNT(*) FROM device_tokens WHERE owner = ?").await?,
+        invites: counted("SELECT COUNT(*) FROM invites WHERE owner = ?").await?,
         private_xml: counted("SELECT COUNT(*) FROM private_xml WHERE owner = ?").await?,
         vcards: counted("SELECT COUNT(*) FROM vcards WHERE owner = ?").await?,
     })

@@ -127,6 +127,8 @@ pub const CSI: &str = "urn:xmpp:csi:0";
 pub const JINGLE_MESSAGE: &str = "urn:xmpp:jingle-message:0";
 /// XEP-0359 unique and stable stanza ids.
 pub const STANZA_ID: &str = "urn:xmpp:sid:0";
+/// XEP-0379 the token of a subscription request, and of a registration (XEP-0445).
+pub const PREAUTH: &str = "urn:xmpp:pars:0";
 /// XEP-0380 explicit message encryption.
 pub const EME: &str = "urn:xmpp:eme:0";
 /// XEP-0384 OMEMO, the version most clients speak.
@@ -137,8 +139,14 @@ pub const OMEMO: &str = "urn:xmpp:omemo:2";
 pub const BIND2: &str = "urn:xmpp:bind:0";
 /// XEP-0388 extensible SASL profile.
 pub const SASL2: &str = "urn:xmpp:sasl:2";
+/// XEP-0401 names of the commands that invite begin with this and `#`.
+pub const INVITE: &str = "urn:xmpp:invite";
+/// XEP-0401 form type of an invitation.
+pub const INVITATION: &str = "urn:xmpp:invite#invitation";
 /// XEP-0440 channel-binding capability.
 pub const CHANNEL_BINDING: &str = "urn:xmpp:sasl-cb:0";
+/// XEP-0445 stream feature: an account can be registered with a token.
+pub const REGISTER_TOKEN: &str = "urn:xmpp:ibr-token:0";
 /// XEP-0478 stream limits advertisement.
 pub const STREAM_LIMITS: &str = "urn:xmpp:stream-limits:0";
 /// XEP-0484 fast authentication streamlining tokens.

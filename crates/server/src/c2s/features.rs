@@ -5,6 +5,7 @@ use xmpp::ns;
 use xmpp::sasl::{Hash, TokenMechanism, payload};
 
 use super::auth::Channel;
+use crate::config::RegistrationConfig;
 use crate::limits::Limits;
 
 /// Before TLS, where TLS is required.
@@ -16,7 +17,12 @@ pub(super) fn only_starttls(limits: &Limits) -> String {
 }
 
 /// Before log-in; and the name of that offer (XEP-0509), the same for as long as the offer is.
-pub(super) fn before_login(channel: &Channel, starttls: bool, registration: bool, limits: &Limits) -> (String, String) {
+pub(super) fn before_login(
+    channel: &Channel,
+    starttls: bool,
+    registration: &RegistrationConfig,
+    limits: &Limits,
+) -> (String, String) {
     let mut features = features();
     if starttls {
         features = features.child(Xml::new("starttls", ns::TLS));
@@ -28,7 +34,12 @@ pub(super) fn before_login(channel: &Channel, starttls: bool, registration: bool
         let types = channel.offer.channel_bindings.iter().map(|kind| Xml::bare("channel-binding").attr("type", kind));
         features = features.child(Xml::new("sasl-channel-binding", ns::CHANNEL_BINDING).children(types));
     }
-    if registration {
+    if registration.invites {
+        // XEP-0445 §3
+        features = features.child(Xml::new("register", ns::REGISTER_TOKEN));
+    }
+    // XEP-0445 §3 shows both: with a token it is registration as ever.
+    if registration.in_band || registration.invites {
         features = features.child(Xml::new("register", ns::REGISTER_FEATURE));
     }
     features = features.child(stream_limits(limits.pre_auth_stanza_bytes_max, limits.pre_auth_secs));

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use storage::DeviceId;
+use storage::invites::Invite;
 use tokio_rustls::TlsAcceptor;
 use xmpp::build::Xml;
 use xmpp::error::{Condition, StreamError};
@@ -150,6 +151,8 @@ async fn log_in_on(
     (channel, greeting): (&Channel, &Greeting),
     failures: &mut u32,
 ) -> Result<Option<Proven>, Abandoned> {
+    // XEP-0445: what the client was invited with, on this stream.
+    let mut invite = None;
     loop {
         let element = next_element(wire).await?;
         match (element.namespace(), element.name()) {
@@ -183,7 +186,7 @@ async fn log_in_on(
             }
             (ns::SM, "resume" | "enable") => wire.send(&resume::failed(Condition::UnexpectedRequest)).await?,
             (ns::CLIENT, "iq") => {
-                let answer = before_login(host, wire, peer, element).await?;
+                let answer = before_login(host, wire, peer, &mut invite, element).await?;
                 wire.send(&answer).await?;
             }
             (ns::CLIENT, "message" | "presence") => return Err(not_authorized().into()),
@@ -206,7 +209,7 @@ fn offer(host: &Host, wire: &Wire, channel: &Channel) -> (String, String) {
         return (features::only_starttls(&host.config.limits), String::new());
     }
     let starttls = host.tls.is_some() && !is_encrypted(wire);
-    features::before_login(channel, starttls, host.config.registration.in_band, &host.config.limits)
+    features::before_login(channel, starttls, &host.config.registration, &host.config.limits)
 }
 
 fn may_authenticate(host: &Host, wire: &Wire) -> bool {
@@ -271,14 +274,21 @@ async fn start_tls(host: &Arc<Host>, wire: &mut Wire) -> Result<(), Abandoned> {
 }
 
 /// XEP-0077 §3.1: an account may be made before logging in, where the operator allows it. Nothing else is answered.
-async fn before_login(host: &Arc<Host>, wire: &Wire, peer: Peer, element: Element) -> Result<String, Abandoned> {
+async fn before_login(
+    host: &Arc<Host>,
+    wire: &Wire,
+    peer: Peer,
+    invite: &mut Option<Invite>,
+    element: Element,
+) -> Result<String, Abandoned> {
     let stanza = match Stanza::parse(element) {
         Ok(stanza) => stanza,
         Err(Rejected::Faulty(stanza, error)) => return Ok(stanza.error_xml(&error).unwrap_or_default()),
         Err(Rejected::NotAStanza) => return Err(not_authorized().into()),
     };
-    if stanza.has("query", ns::REGISTER) && may_authenticate(host, wire) {
-        return Ok(register::before_login(host, peer.ip, &stanza).await);
+    let registers = stanza.has("query", ns::REGISTER) || stanza.has("preauth", ns::PREAUTH);
+    if registers && may_authenticate(host, wire) {
+        return Ok(register::before_login(host, peer.ip, invite, &stanza).await);
     }
     Err(not_authorized().into())
 }

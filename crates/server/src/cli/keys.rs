@@ -12,8 +12,10 @@ use tokio::runtime::Runtime;
 use super::ConfigArg;
 use super::init::private_dir;
 use super::output::{Failure, file_failure, say};
+use crate::admin::{Action, Actor, Change, recorded};
 use crate::config::{Config, MasterKeySource, master_key};
 use crate::control::{self, Event};
+use crate::host::Host;
 use crate::run::database_options;
 
 /// Locked while a rotation runs, so that two of them do not make a key each.
@@ -77,7 +79,10 @@ fn wrap(runtime: &Runtime, config: &Config, db: &Db, keys: &MasterKeys) -> Resul
             ))
         })?;
     }
-    let rotated = runtime.block_on(storage::rotate(db, keys));
+    let host = Host::new(config.clone(), db.clone(), None, [0; 32]);
+    let change = Change::of(Action::MasterKeyRotate);
+    let rotating = async { Ok(storage::rotate(db, keys).await?) };
+    let rotated = runtime.block_on(recorded(&host, &Actor::CommandLine, change, rotating));
     runtime.block_on(db.close());
     Ok(rotated?)
 }

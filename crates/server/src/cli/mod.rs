@@ -1,15 +1,18 @@
 //! The command line of `whimbreld`, as the operator's contract has it: one file a command. Every
 //! command exits with 0, or says in one line on standard error what went wrong and exits with 1.
 
+mod audit;
 mod backup;
 mod check;
 mod dev;
 mod init;
+mod invite;
 mod keys;
 mod migrate;
 mod output;
 mod password;
 mod run;
+mod token;
 mod user;
 
 use std::path::PathBuf;
@@ -49,6 +52,14 @@ enum Command {
     /// Add, change, list and delete accounts, while the server runs or not
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Make, list and revoke tokens of the administration's API
+    #[command(subcommand)]
+    Token(token::TokenCommand),
+    /// Make, list and revoke links by which people become users
+    #[command(subcommand)]
+    Invite(invite::InviteCommand),
+    /// Show what administrators changed, the newest first
+    Audit(audit::AuditArg),
     /// Change the master key, while the server runs or not
     #[command(subcommand)]
     Keys(keys::KeysCommand),
@@ -87,6 +98,9 @@ pub fn main() -> ExitCode {
         Command::Run(arg) => run::run(&arg.config),
         Command::Check(arg) => check::check(&arg.config),
         Command::User(command) => user::user(command),
+        Command::Token(command) => token::token(command),
+        Command::Invite(command) => invite::invite(command),
+        Command::Audit(arg) => audit::audit(&arg),
         Command::Keys(command) => keys::keys(&command),
         Command::Backup(command) => backup::backup(&command),
         Command::Migrate(args) => migrate::migrate(&args),
@@ -154,6 +168,14 @@ mod tests {
             "whimbreld user devices list alice --config f",
             "whimbreld user devices revoke alice --config f",
             "whimbreld user devices revoke alice 00000000deadbeef --config f",
+            "whimbreld token create --name ci --scope accounts:read,accounts:write --expires 90d --config f",
+            "whimbreld token list --config f",
+            "whimbreld token revoke ci --config f",
+            "whimbreld invite create --config f",
+            "whimbreld invite create --name carol --contact alice --expires 7d --uses 1 --config f",
+            "whimbreld invite list --config f",
+            "whimbreld invite revoke 00000000deadbeef --config f",
+            "whimbreld audit --limit 9 --config f",
             "whimbreld keys rotate --config f",
             "whimbreld backup create --to dir --config f",
             "whimbreld backup create --to s3://bucket?endpoint=http://h --keep 3 --passphrase-stdin --config f",

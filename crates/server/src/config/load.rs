@@ -70,7 +70,11 @@ fn read(settings: &mut Settings, file: &Path) -> Result<Config, ConfigError> {
     };
     let mut http = HttpConfig::take(settings)?;
     let tls = if tls.acme.is_some() { crate::acme::kept_in(tls, &rest.data_dir) } else { tls };
-    let registration = RegistrationConfig { in_band: settings.take("registration.in_band")?.unwrap_or(false) };
+    let registration = RegistrationConfig {
+        in_band: settings.take("registration.in_band")?.unwrap_or(false),
+        invites: settings.take("registration.invites")?.unwrap_or(true),
+        user_invites: settings.take("registration.user_invites")?.unwrap_or(false),
+    };
     let components = components(settings)?;
     let storage = StorageConfig {
         url: settings.take("storage.url")?.unwrap_or_else(|| String::from("sqlite:whimbrel.db")),

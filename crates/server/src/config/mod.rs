@@ -24,6 +24,7 @@ pub use http::{HttpConfig, Origins, PublicUrl};
 pub use master_key::{MasterKeyError, MasterKeySource};
 pub use operations::{AcmeChallenge, AcmeConfig, MetricsConfig, TracesConfig, TurnConfig};
 pub use retention::Retention;
+pub(crate) use retention::parse_duration;
 pub use settings::Origin;
 
 use crate::limits::Limits;
@@ -122,6 +123,10 @@ pub struct TlsConfig {
 pub struct RegistrationConfig {
     /// Whether anybody may create an account from a client (XEP-0077).
     pub in_band: bool,
+    /// Whether invitations are honoured (XEP-0401, XEP-0445), and operators can make them.
+    pub invites: bool,
+    /// Whether every user can make invitations with which an account is registered.
+    pub user_invites: bool,
 }
 
 /// `[components]`: external components (XEP-0114).

@@ -28,7 +28,7 @@ impl FromStr for Retention {
 }
 
 /// A whole number and one of `s`, `m`, `h`, `d`, `w`; zero is refused.
-pub(super) fn parse_duration(text: &str) -> Option<Duration> {
+pub(crate) fn parse_duration(text: &str) -> Option<Duration> {
     let unit_secs = match text.as_bytes().last()? {
         b's' => 1,
         b'm' => 60,

@@ -91,6 +91,8 @@ trusted_proxies = ["127.0.0.1", "::1"]     # what these say of a client's addres
 
 [registration]
 in_band = false                    # true lets anybody create an account (XEP-0077)
+invites = true                     # who has a link of `whimbreld invite create` can (XEP-0401)
+user_invites = false               # true lets every user make such links
 
 [components]                       # external components (XEP-0114), for bots and gateways
 listen = []                        # ["127.0.0.1:5347"]

@@ -63,6 +63,8 @@ fn the_template_names_every_key_outside_limits() {
                 "secret_file",
                 "ttl",
                 "in_band",
+                "invites",
+                "user_invites",
                 "url",
                 "master_key_file",
                 "master_key_command",

@@ -1,9 +1,11 @@
 //! The server's HTTP side, on HTTP/1.1 and HTTP/2: one line a feature.
 
+mod admin;
 mod caller;
 mod cors;
 mod error;
 mod host_meta;
+mod invite;
 pub mod listener;
 mod operations;
 
@@ -26,6 +28,8 @@ pub fn router(host: Arc<Host>) -> Router {
     Router::new()
         .merge(host_meta::routes(origins)) // /.well-known/host-meta, XEP-0156
         .merge(operations::routes()) // /healthz, /readyz, /.well-known/acme-challenge
+        .merge(admin::routes(&host)) // /admin/v1
+        .merge(invite::routes()) // /invite, XEP-0401
         .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::no_such_method)
         .layer(from_fn_with_state(host.clone(), operations::count))

@@ -12,7 +12,7 @@ use xmpp::stanza::{Kind, PresenceType, Stanza};
 
 pub use broadcast::{hide_from, session_gone, show_to};
 pub use inbound::deliver;
-pub use subscribe::cancel_subscriptions;
+pub use subscribe::{befriend, cancel_subscriptions};
 
 use crate::host::Host;
 use crate::roster;

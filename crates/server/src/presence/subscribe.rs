@@ -5,11 +5,13 @@ use std::sync::atomic::Ordering;
 
 use jid::{BareJid, Jid};
 use xmpp::error::{Condition, StanzaError};
+use xmpp::ns;
 use xmpp::stanza::Stanza;
 
 use super::broadcast::{addressed, bare_presence, unavailable_from};
 use super::inbound;
 use crate::accounts::Account;
+use crate::admin::invites;
 use crate::host::Host;
 use crate::roster::{self, Action, State};
 use crate::sessions::{Delivery, Session};
@@ -73,10 +75,14 @@ pub(super) async fn inbound(
     stanza.to = Some(own.clone());
     let xml = stanza.to_xml(|_| true, "");
     let limits = &host.config.limits;
+    let invited = action == Action::Subscribe && is_invited(host, account, contact, &stanza).await?;
     let (before, outcome) = account
         .with_roster(&host.db, async |roster| {
             let before = roster.state(contact);
-            let mut outcome = before.inbound(action);
+            // XEP-0379 §3.5: as if the user had approved before, and asks in return.
+            let mut outcome = State { approved: before.approved || invited, ..before }.inbound(action);
+            outcome.state.pending_out |= invited && !outcome.state.to;
+            outcome.state.approved = before.approved;
             let waiting = roster.items().filter(|(_, item)| item.pending_in.is_some()).count();
             let asks_anew = outcome.state.pending_in && !before.pending_in;
             if asks_anew && waiting >= limits.pending_subscriptions_max {
@@ -89,6 +95,7 @@ pub(super) async fn inbound(
                 if asks_anew {
                     item.pending_in = Some(xml.clone().into());
                 }
+                item.in_roster |= invited;
                 roster::apply(&mut item, outcome.state);
                 if item.in_roster || item.pending_in.is_some() {
                     roster::save(host, account, roster, contact, item).await?;
@@ -114,7 +121,53 @@ pub(super) async fn inbound(
     {
         forward(host, account, contact, approval).await?;
     }
+    if invited
+        && outcome.state.pending_out
+        && let Some(request) = bare_presence("subscribe")
+    {
+        forward(host, account, contact, request).await?;
+    }
     presence_follows(host, account, contact, before, outcome.state).await
+}
+
+/// Whether the request comes with a token that lets it in. What is wrong with one is nobody's business: the user is
+/// asked, as without it (XEP-0379 §4.1).
+async fn is_invited(
+    host: &Host,
+    account: &Account,
+    contact: &BareJid,
+    request: &Stanza,
+) -> Result<bool, storage::Error> {
+    let token =
+        request.element.child("preauth", ns::PREAUTH).and_then(|preauth| Some(preauth.attr("token")?.into_owned()));
+    let Some(token) = token else { return Ok(false) };
+    // Who has what the token gives must not use it up.
+    let is_granted = account.with_roster(&host.db, async |roster| Ok(roster.state(contact).from)).await?;
+    if is_granted { Ok(false) } else { invites::admits(host, account, contact, &token).await }
+}
+
+/// Makes two users of this server see each other, as if both had asked and both agreed: they know each other by an
+/// invitation (XEP-0401 §5.4). Whose roster is full gets no more contacts.
+pub async fn befriend(host: &Arc<Host>, one: &Arc<Account>, other: &Arc<Account>) -> Result<(), storage::Error> {
+    let both = State { to: true, from: true, ..State::default() };
+    let limit = host.config.limits.roster_items_max;
+    for (account, contact) in [(one, &other.jid), (other, &one.jid)] {
+        let before = account
+            .with_roster(&host.db, async |roster| {
+                let (before, known) = (roster.state(contact), roster.item(contact).cloned());
+                if before == both || (known.is_none() && roster.item_count() >= limit) {
+                    return Ok(both);
+                }
+                let mut item = known.unwrap_or_else(|| roster::new_item(contact));
+                roster::apply(&mut item, both);
+                item.in_roster = true;
+                roster::save(host, account, roster, contact, item).await?;
+                Ok(before)
+            })
+            .await?;
+        presence_follows(host, account, contact, before, both).await?;
+    }
+    Ok(())
 }
 
 /// Ends whatever subscriptions there are between the account and a contact, as when the contact is taken off the

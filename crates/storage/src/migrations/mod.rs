@@ -48,14 +48,17 @@ const SQLITE: &[Migration] = &[
         then: Some(seal::migrate::seal_rows),
     },
     plain(7, "filling", include_str!("sqlite/0007_filling.sql")),
+    plain(8, "administration", include_str!("sqlite/0008_administration.sql")),
 ];
 const POSTGRES: &[Migration] = &[
     plain(1, "whimbrel", include_str!("postgres/0001_whimbrel.sql")),
     plain(2, "filling", include_str!("postgres/0002_filling.sql")),
+    plain(3, "administration", include_str!("postgres/0003_administration.sql")),
 ];
 const MYSQL: &[Migration] = &[
     plain(1, "whimbrel", include_str!("mysql/0001_whimbrel.sql")),
     plain(2, "filling", include_str!("mysql/0002_filling.sql")),
+    plain(3, "administration", include_str!("mysql/0003_administration.sql")),
 ];
 
 /// The version that this program brings SQLite's schema to; those of the others have the same tables.

@@ -36,6 +36,9 @@ pub(crate) enum Table {
     PrivateXml = 9,
     Vcards = 10,
     Devices = 11,
+    ApiTokens = 40,
+    Invites = 41,
+    AuditLog = 42,
 }
 
 /// What a hash is made of. The numbers are in every hash: they stay.
@@ -45,6 +48,9 @@ pub(crate) enum Kind {
     Jid = 2,
     /// A namespace and a name, with a zero byte between them.
     ElementName = 3,
+    TokenName = 40,
+    TokenSecret = 41,
+    InviteToken = 42,
 }
 
 /// A keyed hash.

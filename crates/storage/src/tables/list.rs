@@ -55,6 +55,10 @@ pub static TABLES: &[Table] = tables! {
     devices (owner int, id int; by_password int, first_seen_ms int, last_seen_ms int, sealed blob)
     device_tokens (owner int, device int, seed blob; mechanism text, issued_at_ms int, expires_at_ms int,
         used_at_ms int(?), last_count int)
+    api_tokens (name_hash blob; token_hash blob, created_at_ms int, expires_at_ms int(?), used_at_ms int(?), sealed blob)
+    invites (id int; token_hash blob, owner int, localpart_hash blob(?), registers int, uses_max int, uses int,
+        created_at_ms int, expires_at_ms int, sealed blob)
+    audit_log (id int; action text, via text, outcome text(?), sealed blob)
     deployment_keys (id int; master blob, wrapped blob)
     accounts (id int; localpart_hash blob(?), localpart blob(?), wrapped_key blob(?), credentials blob(?), disabled int,
         created_at_ms int, last_seen_ms int(?), last_status blob(?), roster_version int, one_hash int(?))

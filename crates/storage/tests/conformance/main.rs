@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
 mod accounts;
+mod administration;
 mod archive;
 mod cast;
 mod copying;
@@ -96,6 +97,13 @@ macro_rules! every_story {
                 a_count_is_taken_once_and_only_upwards,
                 a_revoked_device_is_gone_with_its_tokens,
                 a_new_password_ends_every_token,
+            }
+            administration {
+                a_token_is_found_by_its_secret_and_revoked_by_its_name,
+                an_invitation_is_used_as_often_as_it_says,
+                an_open_invitation_reserves_a_name,
+                invitations_are_counted_listed_and_forgotten,
+                the_audit_log_is_read_backwards_and_keeps_the_newest,
             }
             copying {
                 a_snapshot_stays_at_its_moment,

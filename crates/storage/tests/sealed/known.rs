@@ -4,11 +4,13 @@ use std::{fs, path::Path};
 
 use bytes::Bytes;
 use storage::{
-    AccountId, ArchiveId, Db, DeviceId,
+    AccountId, ArchiveId, Db, DeviceId, InviteId,
     accounts::{self, Credentials, LastSeen, ScramKeys},
+    api_tokens::{self, ApiToken},
     archive::{self, Direction, Entry, Filter, Paging, With},
     archive_prefs::{self, ArchivePrefs, Fallback},
-    blocklist, devices,
+    audit, blocklist, devices,
+    invites::{self, Invite},
     private_xml::{self, PrivateXml},
     roster::{self, Item},
     undelivered,
@@ -44,6 +46,13 @@ pub const SECRETS: &[&str] = &[
     "b858cb282617fb0956d960215c8e84d1ccf909c6",
     "Bird Messenger 7",
     "the phone of alice",
+    "name-of-api-token",
+    "accounts:everything",
+    "reserved-localpart",
+    "inviter-of-somebody",
+    "auditor-of-changes",
+    "target-of-change",
+    "detail-of-change",
 ];
 
 /// Those of [`SECRETS`] that stand in a file, or in a file of a folder.
@@ -142,8 +151,42 @@ pub async fn fill(db: &Db) -> AccountId {
     private_xml::store(db, alice, vec![element()]).await.unwrap();
     vcards::store(db, alice, vcard()).await.unwrap();
     devices::seen(db, alice, DEVICE, DEVICE_NAMES, NOW_MS, 3).await.unwrap();
+    administer(db, alice).await;
+    // Once more, elsewhere: a database server's log may have torn it at the end of a page.
+    accounts::touch_last_seen(db, alice, last_seen()).await.unwrap();
     db.settle().await.unwrap();
     alice
+}
+
+/// What administrators store.
+async fn administer(db: &Db, alice: AccountId) {
+    let (name, scopes) = ("name-of-api-token".into(), "accounts:everything".into());
+    let token = ApiToken { name, scopes, created_at_ms: NOW_MS, expires_at_ms: None, used_at_ms: None };
+    assert!(api_tokens::create(db, &token, b"secret-of-api-token").await.unwrap());
+    for (number, contact) in [(1, Some(alice)), (2, None)] {
+        let invite = Invite {
+            id: InviteId::from_bytes([number; 8]),
+            contact,
+            localpart: Some("reserved-localpart".into()),
+            registers: true,
+            uses_max: 1,
+            uses: 0,
+            created_at_ms: NOW_MS,
+            expires_at_ms: NOW_MS + 1,
+            created_by: "inviter-of-somebody".into(),
+        };
+        assert!(invites::create(db, &invite, &format!("token-of-invite-{number}")).await.unwrap());
+    }
+    let entry = audit::Entry {
+        id: ArchiveId::first_at(NOW_MS),
+        action: "account.create".into(),
+        via: "token".into(),
+        actor: Some("auditor-of-changes".into()),
+        target: Some("target-of-change".into()),
+        detail: Some("detail-of-change".into()),
+        outcome: None,
+    };
+    assert!(audit::append(db, &entry).await.unwrap());
 }
 
 /// All of it is there, as it was stored.

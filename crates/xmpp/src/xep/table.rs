@@ -94,10 +94,13 @@ pub const SUPPORTED: &[Xep] = &[
     xep(352, "Client State Indication", "1.0.0"),
     Xep { account_features: &[ns::STANZA_ID], ..xep(359, "Unique and Stable Stanza IDs", "0.7.0") },
     Xep { note: "direct TLS", ..xep(368, "SRV records for XMPP over TLS", "1.1.0") },
+    xep(379, "Pre-Authenticated Roster Subscription", "0.3.3"),
     xep(386, "Bind 2", "1.1.0"),
     Xep { note: "without tasks", ..xep(388, "Extensible SASL Profile", "1.0.4") },
+    xep(401, "Ad-hoc Account Invitation Generation", "0.6.0"),
     xep(440, "SASL Channel-Binding Type Capability", "1.0.0"),
     xep(441, "Message Archive Management Preferences", "0.2.0"),
+    Xep { note: "with the links of XEP-0401", ..xep(445, "Pre-Authenticated In-Band Registration", "0.2.0") },
     xep(474, "SASL SCRAM Downgrade Protection", "0.5.0"),
     xep(478, "Stream Limits Advertisement", "0.2.0"),
     Xep {

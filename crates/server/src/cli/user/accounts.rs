@@ -1,4 +1,7 @@
-//! The accounts of a configuration, for commands: opens the database, waits for each answer.
+//! What a configuration's server has, for commands: opens the database, waits for each answer. A host that nobody
+//! connects to is made around it, so that a command does what the API and a client's command do (`admin`).
+
+use std::sync::Arc;
 
 use jid::{BareJid, NodePart};
 use storage::accounts::Account;
@@ -8,20 +11,25 @@ use storage::{AccountId, Db, DeviceId, Options, accounts};
 use tokio::runtime::Runtime;
 use xmpp::sasl::Password;
 
+use crate::admin::Actor;
 use crate::cli::init::private_dir;
 use crate::cli::output::Failure;
 use crate::config::Config;
 use crate::host::Host;
 use crate::run::database_options;
-use crate::{clock, provisioning};
+use crate::{admin, clock, provisioning};
+
+/// Who does it, for the audit log.
+pub(in crate::cli) const ACTOR: Actor = Actor::CommandLine;
 
 /// Accounts read at a time when all are listed.
 const PAGE: u32 = 500;
 
 /// An open database, and who waits for it.
 pub(in crate::cli) struct Accounts {
+    pub(in crate::cli) host: Arc<Host>,
     pub(super) db: Db,
-    pub(super) runtime: Runtime,
+    pub(in crate::cli) runtime: Runtime,
     domain: String,
 }
 
@@ -32,7 +40,8 @@ impl Accounts {
         let options = Options { readers: 1, remote_readers: 1, ..database_options(config)? };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let db = runtime.block_on(Db::open(&config.storage.url, &config.server.data_dir, &options))?;
-        Ok(Self { db, runtime, domain: config.server.domain.to_string() })
+        let host = Host::new(config.clone(), db.clone(), None, [0; 32]);
+        Ok(Self { host, db, runtime, domain: config.server.domain.to_string() })
     }
 
     pub(in crate::cli) fn count(&self) -> Result<u64, Failure> {
@@ -47,29 +56,54 @@ impl Accounts {
         self.find(localpart)?.ok_or_else(|| self.missing(localpart.as_str()))
     }
 
-    /// False when there is an account of that name.
-    pub(super) fn create(&self, localpart: &NodePart, password: &Password) -> Result<bool, Failure> {
-        let credentials = self.runtime.block_on(provisioning::hash(password.clone()))?;
-        let created = accounts::create(&self.db, localpart.as_str(), &credentials, clock::now_ms());
-        Ok(self.runtime.block_on(created)?.is_some())
+    pub(super) fn create(&self, localpart: &NodePart, password: &Password) -> Result<(), Failure> {
+        let jid = self.jid(localpart);
+        let done = self.wait(admin::accounts::create(&self.host, &ACTOR, &jid, password.clone()));
+        self.of_account(localpart, done)
     }
 
-    pub(super) fn set_password(&self, account: &Account, password: &Password) -> Result<(), Failure> {
-        let credentials = self.runtime.block_on(provisioning::hash(password.clone()))?;
-        let set = self.runtime.block_on(accounts::set_credentials(&self.db, account.id, &credentials))?;
-        self.still_there(set, account)
+    pub(super) fn set_password(&self, localpart: &NodePart, password: &Password) -> Result<(), Failure> {
+        let jid = self.jid(localpart);
+        let done = self.wait(admin::accounts::set_password(&self.host, &ACTOR, &jid, password.clone()));
+        self.of_account(localpart, done)
     }
 
-    pub(super) fn set_disabled(&self, account: &Account, disabled: bool) -> Result<(), Failure> {
-        let set = self.runtime.block_on(accounts::set_disabled(&self.db, account.id, disabled))?;
-        self.still_there(set, account)
+    pub(super) fn set_disabled(&self, localpart: &NodePart, disabled: bool) -> Result<(), Failure> {
+        let jid = self.jid(localpart);
+        let done = self.wait(admin::accounts::set_disabled(&self.host, &ACTOR, &jid, disabled));
+        self.of_account(localpart, done)
     }
 
     /// Deletes an account while no server runs.
-    pub(super) fn delete(&self, config: &Config, localpart: &NodePart) -> Result<(), Failure> {
-        let host = Host::new(config.clone(), self.db.clone(), None, [0; 32]);
-        let jid = BareJid::from_parts(Some(localpart), host.domain.domain());
-        Ok(self.runtime.block_on(provisioning::delete(&host, &jid, None))?)
+    pub(super) fn delete(&self, localpart: &NodePart) -> Result<Owned, Failure> {
+        let jid = self.jid(localpart);
+        let done = self.wait(admin::accounts::delete(&self.host, &ACTOR, &jid));
+        self.of_account(localpart, done)
+    }
+
+    /// Waits for what the server would do.
+    pub(in crate::cli) fn wait<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    fn jid(&self, localpart: &NodePart) -> BareJid {
+        BareJid::from_parts(Some(localpart), self.host.domain.domain())
+    }
+
+    /// The failure in words that name the account.
+    fn of_account<T>(&self, localpart: &NodePart, done: Result<T, admin::Error>) -> Result<T, Failure> {
+        done.map_err(|error| match error {
+            // Somebody else may have deleted the account since it was found.
+            admin::Error::Account(provisioning::Error::Missing) => self.missing(localpart.as_str()),
+            admin::Error::Account(provisioning::Error::Exists) => {
+                Failure::new(format!("{localpart}@{} exists already", self.domain))
+            }
+            admin::Error::Account(provisioning::Error::Reserved) => Failure::new(format!(
+                "{localpart}@{} is reserved by an invitation: whimbreld invite list shows it, invite revoke ends it",
+                self.domain
+            )),
+            error => error.into(),
+        })
     }
 
     pub(super) fn owned(&self, account: &Account) -> Result<Owned, Failure> {
@@ -81,8 +115,11 @@ impl Accounts {
     }
 
     /// False when there is no such device.
-    pub(super) fn revoke(&self, account: &Account, device: DeviceId) -> Result<bool, Failure> {
-        Ok(self.runtime.block_on(devices::revoke(&self.db, account.id, device))?)
+    pub(super) fn revoke(&self, localpart: &NodePart, device: DeviceId) -> Result<bool, Failure> {
+        match self.wait(admin::accounts::revoke_device(&self.host, &ACTOR, &self.jid(localpart), device)) {
+            Err(admin::Error::Missing(_)) => Ok(false),
+            done => self.of_account(localpart, done).map(|()| true),
+        }
     }
 
     pub(super) fn for_each(&self, each: impl FnMut(&Account)) -> Result<(), Failure> {
@@ -97,11 +134,6 @@ impl Accounts {
             let Some(last) = listed.last() else { return Ok(()) };
             after = Some(last.id);
         }
-    }
-
-    /// Somebody else may have deleted the account since it was found.
-    fn still_there(&self, there: bool, account: &Account) -> Result<(), Failure> {
-        if there { Ok(()) } else { Err(self.missing(&account.localpart)) }
     }
 
     fn missing(&self, localpart: &str) -> Failure {

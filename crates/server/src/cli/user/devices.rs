@@ -42,7 +42,7 @@ pub(super) fn devices(command: &DevicesCommand) -> Result<(), Failure> {
             let mut knows_password = false;
             let mut revoked = 0;
             for device in accounts.devices(&account)? {
-                if which.id.is_none_or(|id| id == device.id) && accounts.revoke(&account, device.id)? {
+                if which.id.is_none_or(|id| id == device.id) && accounts.revoke(&localpart, device.id)? {
                     knows_password |= device.by_password;
                     revoked += 1;
                 }

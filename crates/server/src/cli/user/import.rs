@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueHint};
 
-use super::{Accounts, tell};
+use super::{ACTOR, Accounts, tell};
+use crate::admin::{Action, Change, Error, recorded};
 use crate::cli::ConfigArg;
 use crate::cli::output::{Failure, say};
 use crate::clock;
@@ -44,7 +45,9 @@ pub(super) fn run(arg: &Import) -> Result<(), Failure> {
                 untold = tell(&config, Event::AccountImported(localpart)).err().or(untold.take());
             }
         };
-        let imported = accounts.runtime.block_on(import.file(file, &mut hear))?;
+        let change = Change::of(Action::AccountImport);
+        let work = async { import.file(file, &mut hear).await.map_err(|error| Error::Unusable(error.to_string())) };
+        let imported = accounts.wait(recorded(&accounts.host, &ACTOR, change, work))?;
         report(&imported);
         refused += imported.accounts_refused + imported.entries_refused;
     }

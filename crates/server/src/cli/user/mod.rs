@@ -17,7 +17,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::control::{self, Event, Told};
 
-pub(super) use accounts::Accounts;
+pub(super) use accounts::{ACTOR, Accounts};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum UserCommand {
@@ -81,22 +81,20 @@ pub(super) fn user(command: UserCommand) -> Result<(), Failure> {
             let (config, localpart) = arg.named.resolve()?;
             // An account that is not there should be said before a password is asked for.
             let accounts = Accounts::open(&config)?;
-            let account = accounts.expect(&localpart)?;
-            accounts.set_password(&account, &password::ask(arg.password_stdin)?)?;
+            accounts.expect(&localpart)?;
+            accounts.set_password(&localpart, &password::ask(arg.password_stdin)?)?;
             tell(&config, Event::AccountChanged(localpart.clone()))?;
             say(format_args!("changed the password of {localpart}@{}", config.server.domain));
         }
         UserCommand::Disable(named) => {
             let (config, localpart) = named.resolve()?;
-            let accounts = Accounts::open(&config)?;
-            accounts.set_disabled(&accounts.expect(&localpart)?, true)?;
+            Accounts::open(&config)?.set_disabled(&localpart, true)?;
             tell(&config, Event::AccountDisabled(localpart.clone()))?;
             say(format_args!("disabled {localpart}@{}", config.server.domain));
         }
         UserCommand::Enable(named) => {
             let (config, localpart) = named.resolve()?;
-            let accounts = Accounts::open(&config)?;
-            accounts.set_disabled(&accounts.expect(&localpart)?, false)?;
+            Accounts::open(&config)?.set_disabled(&localpart, false)?;
             tell(&config, Event::AccountChanged(localpart.clone()))?;
             say(format_args!("enabled {localpart}@{}", config.server.domain));
         }
@@ -122,14 +120,12 @@ pub(super) fn ensure(config: &Config, localpart: &NodePart, password: &Password)
     let accounts = Accounts::open(config)?;
     match accounts.find(localpart)? {
         Some(_) => Ok(()),
-        None => accounts.create(localpart, password).map(|_| ()),
+        None => accounts.create(localpart, password),
     }
 }
 
 fn add(config: &Config, localpart: &NodePart, password: &Password) -> Result<(), Failure> {
-    if !Accounts::open(config)?.create(localpart, password)? {
-        return Err(Failure::new(format!("{localpart}@{} exists already", config.server.domain)));
-    }
+    Accounts::open(config)?.create(localpart, password)?;
     tell(config, Event::AccountChanged(localpart.clone()))
 }
 
@@ -140,7 +136,7 @@ fn delete(config: &Config, localpart: &NodePart) -> Result<Owned, Failure> {
     // A running server does it itself: it knows who is to be told.
     match control::tell(&config.server.data_dir, &Event::DeleteAccount(localpart.clone())) {
         Ok(Told::Done) => Ok(owned),
-        Ok(Told::NotRunning) => accounts.delete(config, localpart).map(|()| owned),
+        Ok(Told::NotRunning) => accounts.delete(localpart),
         Err(problem) => Err(Failure::new(format!("nothing was deleted: {problem}"))),
     }
 }
@@ -185,7 +181,7 @@ impl Named {
 }
 
 /// `alice` or `alice@domain`, the domain being ours.
-fn localpart(text: &str, domain: &DomainRef) -> Result<NodePart, Failure> {
+pub(super) fn localpart(text: &str, domain: &DomainRef) -> Result<NodePart, Failure> {
     let (name, host) = text.split_once('@').unwrap_or((text, domain.as_str()));
     let localpart = xmpp::address::localpart(name)
         .ok_or_else(|| Failure::new(format!("\"{}\" cannot be the name of an account", name.escape_debug())))?;
@@ -239,9 +235,9 @@ mod tests {
 
         let accounts = Accounts::open(&config).unwrap();
         let before = accounts.expect(&alice).unwrap();
-        accounts.set_password(&before, &password::prepare("battery staple").unwrap()).unwrap();
+        accounts.set_password(&alice, &password::prepare("battery staple").unwrap()).unwrap();
         assert_ne!(accounts.expect(&alice).unwrap().credentials, before.credentials);
-        accounts.set_disabled(&before, true).unwrap();
+        accounts.set_disabled(&alice, true).unwrap();
         assert!(accounts.expect(&alice).unwrap().disabled);
         drop(accounts);
 

@@ -1,16 +1,17 @@
-//! The commands there are: those of administration, and those about one's own devices.
+//! The commands there are: those of administration, those that invite, and those about one's own devices.
 
 use xmpp::build::Xml;
 use xmpp::error::StanzaError;
 use xmpp::xep::data_form::Submission;
 
-use super::{admin, devices};
+use super::{admin, devices, invites};
 use crate::ext::Request;
 
 /// A command.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
     Admin(admin::Command),
+    Invite(invites::Command),
     Device(devices::Command),
 }
 
@@ -21,12 +22,18 @@ pub struct Asker {
     pub is_admin: bool,
     /// Logged in here, and no component.
     pub is_user: bool,
+    /// Invitations are on.
+    pub may_invite: bool,
 }
 
 impl Asker {
     /// Whoever asks this.
     pub fn of(request: &Request<'_>) -> Self {
-        Self { is_admin: request.host.is_admin(&request.from.to_bare()), is_user: request.session.is_some() }
+        Self {
+            is_admin: request.host.is_admin(&request.from.to_bare()),
+            is_user: request.session.is_some(),
+            may_invite: request.host.config.registration.invites,
+        }
     }
 }
 
@@ -34,18 +41,23 @@ impl Command {
     /// Every command, in the order of listing.
     pub fn all() -> impl Iterator<Item = Self> {
         let devices = devices::Command::ALL.iter().copied().map(Self::Device);
-        admin::Command::ALL.iter().copied().map(Self::Admin).chain(devices)
+        let invites = invites::Command::ALL.iter().copied().map(Self::Invite);
+        admin::Command::ALL.iter().copied().map(Self::Admin).chain(invites).chain(devices)
     }
 
     /// The command with that node.
     pub fn by_node(node: &str) -> Option<Self> {
-        admin::Command::by_node(node).map(Self::Admin).or_else(|| devices::Command::by_node(node).map(Self::Device))
+        admin::Command::by_node(node)
+            .map(Self::Admin)
+            .or_else(|| invites::Command::by_node(node).map(Self::Invite))
+            .or_else(|| devices::Command::by_node(node).map(Self::Device))
     }
 
     /// Its node, by which clients call it.
     pub fn node(self) -> String {
         match self {
             Self::Admin(command) => command.node(),
+            Self::Invite(command) => command.node(),
             Self::Device(command) => command.node().to_owned(),
         }
     }
@@ -54,6 +66,7 @@ impl Command {
     pub fn name(self) -> &'static str {
         match self {
             Self::Admin(command) => command.name(),
+            Self::Invite(command) => command.name(),
             Self::Device(command) => command.name(),
         }
     }
@@ -62,6 +75,7 @@ impl Command {
     pub fn is_for(self, asker: Asker) -> bool {
         match self {
             Self::Admin(_) => asker.is_admin,
+            Self::Invite(command) => command.is_for(asker),
             Self::Device(_) => asker.is_user,
         }
     }
@@ -73,6 +87,7 @@ impl Command {
     pub async fn form(self, request: &Request<'_>) -> Result<Option<Xml>, StanzaError> {
         match self {
             Self::Admin(command) => Ok(command.form()),
+            Self::Invite(command) => Ok(command.form()),
             Self::Device(command) => command.form(request).await,
         }
     }
@@ -84,6 +99,7 @@ impl Command {
     pub async fn run(self, request: &Request<'_>, form: &Submission) -> Result<Option<Xml>, StanzaError> {
         match self {
             Self::Admin(command) => command.run(request, form).await,
+            Self::Invite(command) => command.run(request, form).await,
             Self::Device(command) => command.run(request, form).await,
         }
     }

@@ -1,10 +1,11 @@
 //! XEP-0050 Ad-Hoc Commands of the server's own JID: finding them, running them in one step or with a form between.
-//! The commands there are, those of service administration, are in `admin/`, a profile of this one; those about one's
-//! own devices in `devices.rs`.
+//! The commands there are, those of service administration, are in `admin/`, a profile of this one; those that invite
+//! in `invites.rs`, those about one's own devices in `devices.rs`.
 
 mod admin;
 mod command;
 mod devices;
+mod invites;
 mod sessions;
 
 use minidom::Element;
@@ -181,12 +182,12 @@ mod tests {
 
     #[test]
     fn only_administrators_are_told_what_there_is() {
-        let asker = |is_admin| Asker { is_admin, is_user: true };
+        let asker = |is_admin| Asker { is_admin, is_user: true, may_invite: true };
         let condition = |node: &str, is_admin| permitted(node, asker(is_admin)).unwrap_err().condition;
         let add_user = "http://jabber.org/protocol/admin#add-user";
         assert!(permitted(add_user, asker(true)).is_ok());
         assert!(permitted("list-devices", asker(false)).is_ok());
-        let component = Asker { is_admin: false, is_user: false };
+        let component = Asker { is_admin: false, is_user: false, may_invite: true };
         assert_eq!(permitted("list-devices", component).unwrap_err().condition, Condition::Forbidden);
         assert_eq!(condition(add_user, false), Condition::Forbidden);
         assert_eq!(condition("http://jabber.org/protocol/admin#shutdown", true), Condition::FeatureNotImplemented);

@@ -1,6 +1,7 @@
-//! XEP-0077 In-Band Registration: a stranger creates an account before log-in, where the operator allows it; a user
-//! changes the password or deletes the account.
+//! XEP-0077 In-Band Registration: a stranger creates an account before log-in, where the operator allows it or an
+//! invitation does (XEP-0445); a user changes the password or deletes the account.
 
+mod invited;
 mod rate;
 
 use std::net::IpAddr;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 
 use jid::{BareJid, NodePart};
 use minidom::Element;
+use storage::invites::Invite;
 use xmpp::address;
 use xmpp::build::Xml;
 use xmpp::error::{Condition, StanzaError};
@@ -24,24 +26,32 @@ pub use rate::Registrations;
 
 /// Answers a registration request on a connection that has not logged in. Returns the answering stanza.
 ///
-/// `ip` is the client's address, for the bound `registrations_per_ip_per_hour_max`.
-pub async fn before_login(host: &Arc<Host>, ip: IpAddr, stanza: &Stanza) -> String {
-    match answer_stranger(host, ip, stanza).await {
+/// `ip` is the client's address, for the bound `registrations_per_ip_per_hour_max`; `invite` what the client has shown on
+/// this stream so far.
+pub async fn before_login(host: &Arc<Host>, ip: IpAddr, invite: &mut Option<Invite>, stanza: &Stanza) -> String {
+    let answer = match stanza.element.child("preauth", ns::PREAUTH) {
+        Some(preauth) => {
+            let token = preauth.attr("token").map(std::borrow::Cow::into_owned);
+            invited::show(host, ip, stanza.kind, token.as_deref(), invite).await
+        }
+        None => answer_stranger(host, ip, invite.as_ref(), stanza).await,
+    };
+    match answer {
         Ok(payload) => stanza.result_xml(&payload),
         // A result and an error have no answer; c2s brings neither here.
         Err(error) => stanza.error_xml(&error).unwrap_or_default(),
     }
 }
 
-async fn answer_stranger(host: &Arc<Host>, ip: IpAddr, stanza: &Stanza) -> Reply {
+async fn answer_stranger(host: &Arc<Host>, ip: IpAddr, invite: Option<&Invite>, stanza: &Stanza) -> Reply {
     // XEP-0077 §3.1: the answer of a host that does not support registration.
-    if !host.config.registration.in_band {
+    if !host.config.registration.in_band && invite.is_none() {
         return Err(Condition::ServiceUnavailable.into());
     }
     let query = stanza.element.child("query", ns::REGISTER).ok_or(Condition::ServiceUnavailable)?;
     let query = query.to_dom().map_err(|_| Condition::BadRequest)?;
     match stanza.kind {
-        Kind::Iq(IqType::Get) => return Ok(fields()),
+        Kind::Iq(IqType::Get) => return Ok(fields(invite.and_then(|invite| invite.localpart.as_deref()))),
         Kind::Iq(IqType::Set) => {}
         _ => return Err(Condition::BadRequest.into()),
     }
@@ -50,8 +60,13 @@ async fn answer_stranger(host: &Arc<Host>, ip: IpAddr, stanza: &Stanza) -> Reply
         Wish::Remove => Err(Condition::UnexpectedRequest.into()),
         Wish::Account { username, password } => {
             let new = NewAccount::new(username, password)?;
-            let jid = BareJid::from_parts(Some(&new.localpart), host.domain.domain());
-            create(host, ip, &jid, new.password).await?;
+            match invite {
+                Some(invite) => invited::register(host, ip, invite, &new.localpart, new.password).await?,
+                None => {
+                    let jid = BareJid::from_parts(Some(&new.localpart), host.domain.domain());
+                    create(host, ip, &jid, new.password).await?;
+                }
+            }
             Ok(String::new())
         }
     }
@@ -62,11 +77,17 @@ async fn create(host: &Host, ip: IpAddr, jid: &BareJid, password: Password) -> R
     if provisioning::stored(host, jid).await.is_ok() {
         return Err(provisioning::Error::Exists.into());
     }
-    if !host.registrations.admit(ip, host.clock.now_ms()) {
-        let text = "too many accounts were created from this address: wait an hour";
-        return Err(StanzaError::with_text(Condition::ResourceConstraint, text));
-    }
+    admit(host, ip)?;
     Ok(provisioning::create(host, jid, password).await?)
+}
+
+/// Counts a registration from that address.
+fn admit(host: &Host, ip: IpAddr) -> Result<(), StanzaError> {
+    if host.registrations.admit(ip, host.clock.now_ms()) {
+        return Ok(());
+    }
+    let text = "too many accounts were created from this address: wait an hour";
+    Err(StanzaError::with_text(Condition::ResourceConstraint, text))
 }
 
 /// Answers a user who has logged in and asks about the own account.
@@ -149,11 +170,12 @@ fn new_password(own: &str, username: Option<String>, password: Option<String>) -
         .map_err(|_| StanzaError::with_text(Condition::NotAcceptable, "the password cannot be used"))
 }
 
-/// What a stranger has to fill in.
-fn fields() -> String {
+/// What a stranger has to fill in; with a name that is reserved, only the password.
+fn fields(reserved: Option<&str>) -> String {
+    let username = Xml::bare("username");
     Xml::new("query", ns::REGISTER)
         .text_child("instructions", "Choose a username and a password for this server.")
-        .child(Xml::bare("username"))
+        .child(reserved.map_or(username.clone(), |reserved| username.text(reserved)))
         .child(Xml::bare("password"))
         .to_string()
 }

@@ -1,7 +1,6 @@
 //! Commands that create, change and delete accounts (XEP-0133 §4.1 to §4.4 and §4.7).
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 use jid::BareJid;
 use xmpp::build::Xml;
@@ -9,6 +8,7 @@ use xmpp::error::{Condition, StanzaError};
 use xmpp::xep::data_form::{self, Submission};
 
 use super::form;
+use crate::admin::accounts;
 use crate::ext::Request;
 use crate::host::Host;
 use crate::provisioning;
@@ -22,9 +22,9 @@ pub(super) fn add_form() -> Xml {
     form::form("Adding a User", "Fill out this form to add a user.", fields)
 }
 
-pub(super) async fn add(host: &Host, form: &Submission) -> Result<(), StanzaError> {
+pub(super) async fn add(request: &Request<'_>, form: &Submission) -> Result<(), StanzaError> {
     let (jid, password) = (form::account(form)?, form::password(form)?);
-    Ok(provisioning::create(host, &jid, password).await?)
+    Ok(accounts::create(request.host, &form::actor(request), &jid, password).await?)
 }
 
 pub(super) fn delete_form() -> Xml {
@@ -33,9 +33,9 @@ pub(super) fn delete_form() -> Xml {
 }
 
 pub(super) async fn delete(request: &Request<'_>, form: &Submission) -> Result<(), StanzaError> {
-    let accounts = others(request, form).await?;
-    for jid in &accounts {
-        provisioning::delete(request.host, jid, None).await?;
+    let named = others(request, form).await?;
+    for jid in &named {
+        accounts::delete(request.host, &form::actor(request), jid).await?;
     }
     Ok(())
 }
@@ -46,9 +46,9 @@ pub(super) fn disable_form() -> Xml {
 }
 
 pub(super) async fn disable(request: &Request<'_>, form: &Submission) -> Result<(), StanzaError> {
-    let accounts = others(request, form).await?;
-    for jid in &accounts {
-        provisioning::disable(request.host, jid).await?;
+    let named = others(request, form).await?;
+    for jid in &named {
+        accounts::set_disabled(request.host, &form::actor(request), jid, true).await?;
     }
     Ok(())
 }
@@ -58,10 +58,10 @@ pub(super) fn reenable_form() -> Xml {
     form::form("Re-Enable a User", "Fill out this form to re-enable a user.", fields)
 }
 
-pub(super) async fn reenable(host: &Arc<Host>, form: &Submission) -> Result<(), StanzaError> {
-    let accounts = existing(host, form::accounts(form)?).await?;
-    for jid in &accounts {
-        provisioning::enable(host, jid).await?;
+pub(super) async fn reenable(request: &Request<'_>, form: &Submission) -> Result<(), StanzaError> {
+    let named = existing(request.host, form::accounts(form)?).await?;
+    for jid in &named {
+        accounts::set_disabled(request.host, &form::actor(request), jid, false).await?;
     }
     Ok(())
 }
@@ -74,9 +74,9 @@ pub(super) fn password_form() -> Xml {
     form::form("Changing a User Password", "Fill out this form to change a user's password.", fields)
 }
 
-pub(super) async fn change_password(host: &Host, form: &Submission) -> Result<(), StanzaError> {
+pub(super) async fn change_password(request: &Request<'_>, form: &Submission) -> Result<(), StanzaError> {
     let (jid, password) = (form::account(form)?, form::password(form)?);
-    Ok(provisioning::set_password(host, &jid, password).await?)
+    Ok(accounts::set_password(request.host, &form::actor(request), &jid, password).await?)
 }
 
 /// The accounts of a form, provided that all exist and none is the administrator's own: the last one who can mend a

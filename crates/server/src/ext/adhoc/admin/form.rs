@@ -10,9 +10,17 @@ use xmpp::ns;
 use xmpp::sasl::Password;
 use xmpp::xep::data_form::{self, Submission};
 
+use crate::admin::Actor;
+use crate::ext::Request;
+
 /// A form of administration.
 pub(super) fn form(title: &str, instructions: &str, fields: Vec<Xml>) -> Xml {
     data_form::form(ns::ADMIN, Some(title), Some(instructions), fields)
+}
+
+/// Who asks, for the audit log.
+pub(super) fn actor(request: &Request<'_>) -> Actor {
+    Actor::User(request.from.to_bare())
 }
 
 /// A result of administration.

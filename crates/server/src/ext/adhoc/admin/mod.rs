@@ -140,13 +140,13 @@ impl Command {
         }
         let host = request.host;
         match self {
-            AddUser => accounts::add(host, form).await.map(|()| None),
+            AddUser => accounts::add(request, form).await.map(|()| None),
             DeleteUser => accounts::delete(request, form).await.map(|()| None),
             DisableUser => accounts::disable(request, form).await.map(|()| None),
-            ReenableUser => accounts::reenable(host, form).await.map(|()| None),
-            ChangeUserPassword => accounts::change_password(host, form).await.map(|()| None),
-            EndUserSession => sessions::end(host, form).await.map(|()| None),
-            Announce => sessions::announce(host, form).map(|()| None),
+            ReenableUser => accounts::reenable(request, form).await.map(|()| None),
+            ChangeUserPassword => accounts::change_password(request, form).await.map(|()| None),
+            EndUserSession => sessions::end(request, form).await.map(|()| None),
+            Announce => sessions::announce(request, form).await.map(|()| None),
             GetUserLastLogin => reports::last_login(host, form).await.map(Some),
             UserStats => reports::stats(host, form).await.map(Some),
             GetRegisteredUsersNum => reports::registered_num(host).await.map(Some),
