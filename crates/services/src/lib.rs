@@ -11,4 +11,4 @@ mod mariadb;
 mod postgres;
 mod program;
 
-pub use database::{Database, DatabaseServer, Kind};
+pub use database::{Database, DatabaseServer, Kind, Place};
