@@ -67,7 +67,8 @@ async fn read(db: &Db, archive: &Archive, (which, seed): (Which, u64), pages: us
 /// What a client would ask; finding an id to page from is not measured.
 async fn asked(db: &Db, which: Which, owner: AccountId, chance: &mut Chance) -> Result<(Filter, Paging)> {
     let end_of_page = u64::try_from(SPAN_MS)? * 4 / 5;
-    let from_some_time = Filter { start_ms: Some(BEGIN_MS + i64::try_from(chance.below(end_of_page))?), ..Filter::default() };
+    let from_some_time =
+        Filter { start_ms: Some(BEGIN_MS + i64::try_from(chance.below(end_of_page))?), ..Filter::default() };
     Ok(match which {
         Which::Newest => (Filter::default(), Paging::last(SIZE)),
         Which::ByTime => (from_some_time, Paging::first(SIZE)),
