@@ -1,10 +1,9 @@
 //! How long a message takes to be stored, at a steady rate: alone, and while what is old is purged.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
+use server::mailbox::purge;
 use storage::archive::{self, Direction};
 use storage::{Db, undelivered};
 use time::OffsetDateTime;
@@ -21,39 +20,22 @@ pub(super) struct Rate {
     pub(super) secs: u32,
 }
 
-/// What the server purges at a time.
-const PURGED_AT_A_TIME: u32 = 1_000;
-
 /// Sends without and with a purge, and prints a line for each.
 pub(super) async fn measure(db: &Db, archive: &Archive, rate: Rate) -> Result<()> {
     let Rate { per_sec, secs } = rate;
     println!("{per_sec} messages a second for {secs} s: {}", Times::of(send(db, archive, rate).await?));
     // The older half: more than can be purged in the time.
     let before_ms = BEGIN_MS + SPAN_MS / 2;
-    let purged = Arc::new(AtomicU64::new(0));
-    let purging = tokio::spawn(purge(db.clone(), before_ms, Arc::clone(&purged)));
-    let times = send(db, archive, rate).await?;
-    let went_on = !purging.is_finished();
-    purging.abort();
-    match purging.await {
-        Ok(ended) => ended?,
-        Err(stopped) if stopped.is_cancelled() => {}
-        Err(broken) => return Err(broken.into()),
-    }
-    let per_sec_purged = purged.load(Ordering::Relaxed) / u64::from(secs.max(1));
-    let whole = if went_on { "" } else { ", and it ended before the time did" };
-    println!("the same during a purge of {per_sec_purged} messages a second{whole}: {}", Times::of(times));
-    Ok(())
-}
-
-async fn purge(db: Db, before_ms: i64, purged: Arc<AtomicU64>) -> Result<()> {
-    loop {
-        let some = archive::purge(&db, before_ms, PURGED_AT_A_TIME).await?;
-        purged.fetch_add(some, Ordering::Relaxed);
-        if some < u64::from(PURGED_AT_A_TIME) {
-            return Ok(());
+    let mut purged = 0;
+    let times = tokio::select! {
+        times = send(db, archive, rate) => times?,
+        ended = purge(db, before_ms, &mut purged) => {
+            ended?;
+            bail!("all was purged before the time was over: ask for fewer --secs or a greater --count");
         }
-    }
+    };
+    println!("the same during a purge of {} a second: {}", purged / u64::from(secs.max(1)), Times::of(times));
+    Ok(())
 }
 
 /// Each message goes to its sender's and to its recipient's mailbox, and is acknowledged by a device soon after. Its

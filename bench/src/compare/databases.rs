@@ -24,6 +24,8 @@ pub(super) async fn run(options: &Options, failures: &mut Vec<String>) -> Result
     }
     let versions: Vec<String> = peers.iter().map(|peer| peer.version()).collect::<Result<_>>()?;
     let sizes = if options.quick { Sizes::QUICK } else { Sizes::ON_DATABASES };
+    // A test does not build the example.
+    let example = if options.quick { None } else { Some(sealing::program()?) };
     let mut loads = Loads::new();
     let memory = Workplace::in_memory()?;
     let mut results = Results::default();
@@ -37,8 +39,7 @@ pub(super) async fn run(options: &Options, failures: &mut Vec<String>) -> Result
     }
     let table = results.markdown_on_databases(&peers, (Peer::WhimbrelPostgres, Peer::EjabberdPostgres))?;
     println!("{table}");
-    // A test does not build the example.
-    let sealing = if options.quick { String::new() } else { sealing::table()? };
+    let sealing = example.map_or_else(|| Ok(String::new()), |program| sealing::table(&program))?;
     println!("{sealing}");
     text(&(table, sealing), &versions, options.rounds(), &loads, &sizes)
 }

@@ -15,7 +15,7 @@ type Expected = (Statement, &'static str, &'static str);
 
 fn expected() -> Vec<Expected> {
     let (owner, everything, bare, full) = subjects();
-    let (before, limit, offset) = (ArchiveId::first_at(1_000), 10_i64, 50_i64);
+    let (before, limit) = (ArchiveId::first_at(1_000), 10_i64);
     let there = id(1, 1);
     let by_id = ("archive_08_pkey", "archive.PRIMARY");
     let by_peer = ("archive_08_owner_peer_hash_id_idx", "archive.archive_by_peer");
@@ -29,8 +29,8 @@ fn expected() -> Vec<Expected> {
         (Statement::new(LAST, [owner.into()]), by_id),
         (by_ids::select(by_ids::KEYS, owner, &[there, there.next()]), by_id),
         (by_ids::select(by_ids::MESSAGES, owner, &[there, there.next()]), by_id),
-        (Statement::new(purge::STEP, [owner.into(), before.into(), offset.into()]), by_id),
-        (Statement::new(purge::DELETE, [owner.into(), before.into()]), by_id),
+        (Statement::new(purge::STEP, [owner.into(), ArchiveId::MIN.into(), before.into(), limit.into()]), by_id),
+        (Statement::new(purge::DELETE, [owner.into(), ArchiveId::MIN.into(), there.into()]), by_id),
         (Statement::new(purge::NEXT_OWNER, [owner.into(), before.into()]), by_id),
         (Statement::new(undelivered::PAGE, [owner.into(), before.into(), limit.into()]), by_id),
         (
