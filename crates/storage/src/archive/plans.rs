@@ -8,7 +8,9 @@ use super::{
     page::{Filter, Span, WithHash, select, select_count},
     purge,
 };
-use crate::{AccountId, ArchiveId, Db, MasterKeys, Options, Statement, Value, seal::Hash, undelivered};
+use crate::{
+    AccountId, ArchiveId, Db, MasterKeys, Options, Statement, Value, accounts::MAILBOXES, seal::Hash, undelivered,
+};
 
 async fn plan(db: &Db, statement: Statement) -> String {
     let sql = format!("EXPLAIN QUERY PLAN {}", statement.sql).leak();
@@ -60,6 +62,13 @@ async fn each_query_uses_its_index_and_sorts_nothing() {
         (Statement::new(undelivered::CLEAR_ARCHIVED, ones(2)), "PRIMARY KEY (owner=? AND id<?)"),
         (Statement::new(undelivered::COUNT, ones(1)), "PRIMARY KEY (owner=?)"),
     ];
+    let [pointer, transient] = undelivered::delete(owner, ArchiveId::MIN);
+    expected.push((pointer, "undelivered USING PRIMARY KEY (owner=? AND id=?)"));
+    expected.push((transient, "INDEX transient_by_id (owner=? AND id=?)"));
+    for (mailbox, index) in MAILBOXES.iter().zip(["archive_by_id", "transient_by_id", "PRIMARY KEY"]) {
+        expected.push((Statement::new(mailbox.step, ones(2)), index));
+        expected.push((Statement::new(mailbox.delete, ones(2)), index));
+    }
     for backwards in [false, true] {
         for (with, index) in [
             (None, "INDEX archive_by_id (owner=? AND id>? AND id<?)"),
