@@ -4,7 +4,7 @@
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: run test setup check fmt release bench bench-sessions fuzz fuzz-smoke budget
+.PHONY: run test setup check fmt release bench bench-databases bench-archive bench-sessions fuzz fuzz-smoke budget
 
 run:
 	@scripts/setup.sh
@@ -56,10 +56,27 @@ budget:
 	cargo xtask budget
 
 # The same work for whimbreld, ejabberd and Prosody; writes docs/benchmarks.md. Half an hour.
-bench:
+bench: bench-build
+	@$${CARGO_TARGET_DIR:-target}/release/bench compare --output docs/benchmarks.md
+
+# Of it only the table of databases. Ten minutes.
+bench-databases: bench-build
+	@$${CARGO_TARGET_DIR:-target}/release/bench compare --only databases --output docs/benchmarks.md
+
+# Sealing can be off in the example alone, so that it is built by itself.
+.PHONY: bench-build
+bench-build:
 	@scripts/setup-servers.sh
 	cargo build --release --package server --package bench
-	@$${CARGO_TARGET_DIR:-target}/release/bench compare --output docs/benchmarks.md
+	cargo build --release --package storage --example sealing
+
+# 10 million archived messages in each database: pages, and sending during a purge. Half an hour and 20 GB of disk.
+bench-archive:
+	@scripts/setup-servers.sh
+	cargo build --release --package bench
+	@cd $${CARGO_TARGET_DIR:-target} && for database in sqlite postgres mariadb; do \
+	    release/bench archive --database $$database --dir bench-archive && rm -rf bench-archive || exit 1; \
+	done
 
 # 19,000 TLS sessions in one whimbreld: memory, a storm of log-ins, messages. Then a million without sockets, in one
 # process with their clients.

@@ -5,6 +5,6 @@ set -eu
 
 cd "$(dirname "$0")/.."
 scripts/setup.sh
-# erlang-p1-sqlite3 is for ejabberd's archive in SQLite.
-exec scripts/need.sh postgresql mariadb-server ejabberd erlang-p1-sqlite3 prosody \
+# erlang-p1-sqlite3 and erlang-p1-pgsql are for ejabberd's archive in SQLite and in PostgreSQL.
+exec scripts/need.sh postgresql mariadb-server ejabberd erlang-p1-sqlite3 erlang-p1-pgsql prosody \
     turnserver:coturn promtool:prometheus pebble:pebble systemd-analyze:systemd

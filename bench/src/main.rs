@@ -3,6 +3,7 @@
 //! Servers run one after the other on loopback, in processes of their own; only their CPU and memory is counted. Every
 //! piece of work is checked: each message arrives once and in order, each page has the right count.
 
+mod archive;
 mod client;
 mod compare;
 mod machine;
@@ -37,6 +38,8 @@ struct Cli {
 enum Command {
     /// Give every server the same work and write the table of what it cost
     Compare(compare::Options),
+    /// Fill an archive with millions of messages, and measure its pages, and sending while it is purged
+    Archive(archive::Options),
     /// Hold many TLS sessions in one server
     Sessions(sessions::Options),
     /// Hold a million sessions of a server in this process, without sockets
@@ -67,6 +70,7 @@ async fn main() -> Result<()> {
     let work = async {
         match Cli::parse().command {
             Command::Compare(options) => compare::run(options).await,
+            Command::Archive(options) => archive::run(options).await,
             Command::Sessions(options) => sessions::run(options).await,
             Command::MemorySessions(options) => memory_sessions::run(options).await,
             Command::MemoryClients(options) => memory_sessions::clients::run(options).await,

@@ -43,26 +43,7 @@ impl Server {
 
     /// CPU used so far by the process and its descendants.
     pub fn cpu(&self) -> Result<Cpu> {
-        let mut cpu = Cpu { ticks_us: 0, threads_us: 0 };
-        for pid in self.tree() {
-            cpu.ticks_us += stat(pid).map_or(0, |stat| stat.cpu_ticks * TICK_US);
-            cpu.threads_us += threads_ns(pid) / 1000;
-        }
-        if cpu.ticks_us == 0 && self.tree().is_empty() { bail!("the server is gone") } else { Ok(cpu) }
-    }
-
-    /// CPU used so far, once the server has stopped working on what it was sent.
-    pub async fn cpu_at_rest(&self) -> Result<Cpu> {
-        let end = Instant::now() + Duration::from_secs(5);
-        let mut before = self.cpu()?;
-        loop {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            let now = self.cpu()?;
-            if now.since(before) < 2_000.0 || Instant::now() > end {
-                return Ok(now);
-            }
-            before = now;
-        }
+        cpu_below(self.child.id())
     }
 
     /// Proportional set size of the process and its descendants in bytes.
@@ -102,29 +83,40 @@ impl Server {
 
     fn rollup(&self, key: &str) -> Result<u64> {
         let mut kib = 0;
-        for pid in self.tree() {
+        for pid in tree(self.child.id()) {
             // A process of another user's, or one that has just ended, has none.
             let Ok(text) = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")) else { continue };
             kib += text.lines().find_map(|line| number_after(line, key)).unwrap_or(0);
         }
         if kib == 0 { bail!("the server's memory cannot be read") } else { Ok(kib * 1024) }
     }
+}
 
-    /// The process and its descendants.
-    fn tree(&self) -> BTreeSet<u32> {
-        let processes: Vec<Stat> = numbers_in("/proc").filter_map(stat).collect();
-        let mut tree = BTreeSet::new();
-        if processes.iter().any(|stat| stat.pid == self.child.id()) {
-            tree.insert(self.child.id());
-        }
-        loop {
-            let size = tree.len();
-            tree.extend(
-                processes.iter().filter(|stat| tree.contains(&stat.parent)).map(|stat| stat.pid).collect::<Vec<_>>(),
-            );
-            if tree.len() == size {
-                return tree;
-            }
+/// CPU used so far by a process and its descendants, those included that have ended and were waited for.
+pub fn cpu_below(root: u32) -> Result<Cpu> {
+    let tree = tree(root);
+    let mut cpu = Cpu { ticks_us: 0, threads_us: 0 };
+    for pid in &tree {
+        cpu.ticks_us += stat(*pid).map_or(0, |stat| stat.cpu_ticks * TICK_US);
+        cpu.threads_us += threads_ns(*pid) / 1000;
+    }
+    if tree.is_empty() { bail!("the server is gone") } else { Ok(cpu) }
+}
+
+/// The process and its descendants.
+fn tree(root: u32) -> BTreeSet<u32> {
+    let processes: Vec<Stat> = numbers_in("/proc").filter_map(stat).collect();
+    let mut tree = BTreeSet::new();
+    if processes.iter().any(|stat| stat.pid == root) {
+        tree.insert(root);
+    }
+    loop {
+        let size = tree.len();
+        tree.extend(
+            processes.iter().filter(|stat| tree.contains(&stat.parent)).map(|stat| stat.pid).collect::<Vec<_>>(),
+        );
+        if tree.len() == size {
+            return tree;
         }
     }
 }
@@ -216,10 +208,11 @@ struct Stat {
 
 fn stat(pid: u32) -> Option<Stat> {
     let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Fields 14 and 15 are its own time, 16 and 17 that of children it has waited for.
     // The name in parentheses may hold anything; the fields after it are numbered from 3.
     let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
     let ticks = |number: usize| fields.get(number - 3)?.parse::<u64>().ok();
-    Some(Stat { pid, parent: fields.get(1)?.parse().ok()?, cpu_ticks: ticks(14)? + ticks(15)? })
+    Some(Stat { pid, parent: fields.get(1)?.parse().ok()?, cpu_ticks: (14..=17).filter_map(ticks).sum() })
 }
 
 fn threads_ns(pid: u32) -> u64 {

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 
 use anyhow::Result;
 
-use crate::peer::Peer;
+use crate::peer::{Figure, Peer};
+use crate::plan::Test;
 
 /// What a row counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,22 +64,66 @@ rows! {
     DurableP99: Millis, 20.0, "message at 2,000 a second, committed to disk: latency p99";
 }
 
+/// The rows that a test fills, or what went wrong.
+type Found = Result<Vec<(Row, Figure)>>;
+
 /// What every round found.
 #[derive(Debug, Default)]
-pub struct Results(BTreeMap<(Row, Peer), Vec<f64>>);
+pub struct Results(BTreeMap<(Row, Peer), Vec<Figure>>);
 
 impl Results {
-    /// Adds a round's value.
-    pub fn add(&mut self, row: Row, peer: Peer, value: f64) {
-        self.0.entry((row, peer)).or_default().push(value);
+    /// Adds a round's figure.
+    fn add(&mut self, row: Row, peer: Peer, figure: Figure) {
+        self.0.entry((row, peer)).or_default().push(figure);
+    }
+
+    /// Adds what a test found, or notes that it failed.
+    pub fn take(&mut self, (round, test, peer): (usize, Test, Peer), found: Found, failures: &mut Vec<String>) {
+        match found {
+            Ok(found) => {
+                let values: Vec<_> = found.iter().map(|(row, figure)| (row, figure.value, figure.database)).collect();
+                eprintln!("round {round}, {peer}: {values:.1?}");
+                found.into_iter().for_each(|(row, figure)| self.add(row, peer, figure));
+            }
+            Err(error) => {
+                eprintln!("round {round}, {peer}: {test:?} FAILED: {error:#}");
+                failures.push(format!("{peer}, {test:?}: {error:#}"));
+            }
+        }
     }
 
     fn median(&self, row: Row, peer: Peer) -> Option<f64> {
-        let mut values = self.0.get(&(row, peer))?.clone();
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        let upper = *values.get(middle)?;
-        if values.len() % 2 == 1 { Some(upper) } else { Some((upper + values.get(middle - 1)?) / 2.0) }
+        self.median_of(row, peer, |figure| figure.value)
+    }
+
+    fn median_of(&self, row: Row, peer: Peer, part: impl Fn(&Figure) -> f64) -> Option<f64> {
+        median(self.0.get(&(row, peer))?.iter().map(part).collect())
+    }
+
+    /// A table without goals for peers with database servers, in whose cells stands how much of it is the database's.
+    /// The last column is how many times `ours` `theirs` is.
+    pub fn markdown_on_databases(&self, peers: &[Peer], (ours, theirs): (Peer, Peer)) -> Result<String> {
+        let mut text = String::from("| work |");
+        for peer in peers {
+            write!(text, " {peer} |")?;
+        }
+        writeln!(text, " {theirs} / {ours} |\n| --- |{}", " ---: |".repeat(peers.len() + 1))?;
+        for &row in Row::ALL.iter().filter(|row| self.0.keys().any(|(of, _)| of == *row)) {
+            write!(text, "| {} |", row.title())?;
+            for &peer in peers {
+                let parts = [|figure: &Figure| figure.value, |figure: &Figure| figure.database];
+                match parts.map(|part| self.median_of(row, peer, part)) {
+                    [Some(value), Some(0.0)] => write!(text, " **{}** |", show(row, value))?,
+                    [Some(value), Some(of_it)] => write!(text, " **{}** ({}) |", show(row, value), show(row, of_it))?,
+                    _ => text.push_str(" – |"),
+                }
+            }
+            match (self.median(row, ours), self.median(row, theirs)) {
+                (Some(ours), Some(theirs)) if ours > 0.0 => writeln!(text, " {}× |", rounded(theirs / ours))?,
+                _ => text.push_str(" – |\n"),
+            }
+        }
+        Ok(text)
     }
 
     /// The table of medians in Markdown; beside each peer's how many times ours it is.
@@ -112,6 +157,14 @@ impl Results {
     }
 }
 
+/// The middle one, or between the two in the middle.
+pub fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = *values.get(middle)?;
+    if values.len() % 2 == 1 { Some(upper) } else { Some((upper + values.get(middle - 1)?) / 2.0) }
+}
+
 fn show(row: Row, value: f64) -> String {
     match row.unit() {
         Unit::Micros if value >= 10_000.0 => format!("{} ms", rounded(value / 1000.0)),
@@ -122,7 +175,7 @@ fn show(row: Row, value: f64) -> String {
 }
 
 /// Three figures at most: no more is meant.
-fn rounded(value: f64) -> String {
+pub fn rounded(value: f64) -> String {
     match value.abs() {
         large if large >= 100.0 => format!("{value:.0}"),
         middle if middle >= 10.0 => format!("{value:.1}").trim_end_matches(".0").to_owned(),
@@ -138,11 +191,23 @@ mod tests {
     fn the_table_shows_medians_and_how_many_times_ours_they_are() {
         let mut results = Results::default();
         for value in [52.0, 40.0, 38.0] {
-            results.add(Row::Message, Peer::Whimbrel, value);
-            results.add(Row::Message, Peer::Ejabberd, value * 10.0);
+            results.add(Row::Message, Peer::Whimbrel, value.into());
+            results.add(Row::Message, Peer::Ejabberd, (value * 10.0).into());
         }
         let table = results.markdown(&[Peer::Whimbrel, Peer::Ejabberd, Peer::Floor]).unwrap();
         assert!(table.contains("| **40 µs** | 400 µs (10×) | – | ≤ 40 µs |"), "{table}");
         assert_eq!(table.lines().count(), 3, "rows nobody measured are left out");
+    }
+
+    #[test]
+    fn on_a_database_server_the_table_says_how_much_is_the_databases() {
+        let mut results = Results::default();
+        results.add(Row::Message, Peer::Whimbrel, 40.0.into());
+        results.add(Row::Message, Peer::WhimbrelPostgres, Figure { value: 100.0, database: 60.0 });
+        results.add(Row::Message, Peer::EjabberdPostgres, Figure { value: 950.0, database: 500.0 });
+        let (ours, theirs) = (Peer::WhimbrelPostgres, Peer::EjabberdPostgres);
+        let table = results.markdown_on_databases(&[Peer::Whimbrel, ours, theirs], (ours, theirs)).unwrap();
+        assert!(table.contains("| **40 µs** | **100 µs** (60 µs) | **950 µs** (500 µs) | 9.5× |"), "{table}");
+        assert_eq!(table.lines().count(), 3);
     }
 }

@@ -1,4 +1,5 @@
-//! ejabberd from Debian's package: archive and offline messages in SQLite, which is faster there than its Mnesia.
+//! ejabberd from Debian's package: archive and offline messages in SQLite, which is faster there than its Mnesia, or
+//! everything that lasts in PostgreSQL.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -49,6 +50,9 @@ fn configuration(setup: &Setup<'_>) -> String {
     let home = setup.dir.join("ejabberd");
     let home = home.display();
     let (tcp, tls) = (setup.tcp.port(), setup.tls.port());
+    let database = setup
+        .database
+        .map_or_else(|| format!("sql_type: sqlite\nsql_database: \"{home}/spool/ejabberd.db\""), on_postgresql);
     format!(
         r#"loglevel: error
 log_rotate_count: 0
@@ -56,8 +60,7 @@ hosts: ["{DOMAIN}"]
 certfiles: ["{home}/certificate.pem"]
 auth_password_format: scram
 disable_sasl_mechanisms: ["digest-md5", "X-OAUTH2"]
-sql_type: sqlite
-sql_database: "{home}/spool/ejabberd.db"
+{database}
 listen:
   - port: {tcp}
     ip: "127.0.0.1"
@@ -108,5 +111,21 @@ modules:
     search: false
 registration_timeout: infinity
 "#
+    )
+}
+
+fn on_postgresql(database: &services::Database) -> String {
+    let (user, password) = database.credentials();
+    format!(
+        r#"sql_type: pgsql
+sql_server: "127.0.0.1"
+sql_port: {}
+sql_database: "{}"
+sql_username: "{user}"
+sql_password: "{password}"
+default_db: sql
+auth_method: sql"#,
+        database.port(),
+        database.name()
     )
 }

@@ -1,10 +1,14 @@
 //! The servers that are compared: each started on loopback from a folder of its own, with the same certificate, the
 //! archive and stream management on, and no rate limits.
 
+mod database;
 mod ejabberd;
 mod floor;
 mod prosody;
+mod spent;
 mod whimbreld;
+
+pub use spent::Figure;
 
 use std::fmt;
 use std::fs;
@@ -14,7 +18,9 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use services::Kind;
 
+use self::database::Database;
 use crate::client::Target;
 use crate::process::Server;
 
@@ -26,8 +32,14 @@ const START_DEADLINE: Duration = Duration::from_secs(60);
 pub enum Peer {
     /// Ours.
     Whimbrel,
+    /// The same on PostgreSQL.
+    WhimbrelPostgres,
+    /// The same on MariaDB.
+    WhimbrelMariadb,
     /// From Debian's package.
     Ejabberd,
+    /// The same on PostgreSQL.
+    EjabberdPostgres,
     /// From Debian's package.
     Prosody,
     /// The bench's own relay.
@@ -49,14 +61,29 @@ impl Peer {
         self != Self::Floor
     }
 
-    /// The version that is installed.
+    /// The database server that works for it.
+    fn database(self) -> Option<Kind> {
+        match self {
+            Self::WhimbrelPostgres | Self::EjabberdPostgres => Some(Kind::Postgres),
+            Self::WhimbrelMariadb => Some(Kind::Mariadb),
+            Self::Whimbrel | Self::Ejabberd | Self::Prosody | Self::Floor => None,
+        }
+    }
+
+    /// The version that is installed: of what it adds to the one it is compared with.
     ///
     /// # Errors
     /// Names the command that installs it when it is missing.
     pub fn version(self) -> Result<String> {
         match self {
             Self::Whimbrel => Ok(format!("Whimbrel {}", env!("CARGO_PKG_VERSION"))),
+            Self::WhimbrelPostgres => debian_version("postgresql").map(|version| format!("PostgreSQL {version}")),
+            Self::WhimbrelMariadb => debian_version("mariadb-server").map(|version| format!("MariaDB {version}")),
             Self::Ejabberd => debian_version("ejabberd").map(|version| format!("ejabberd {version}")),
+            Self::EjabberdPostgres => {
+                debian_version("erlang-p1-pgsql")?;
+                Self::Ejabberd.version()
+            }
             Self::Prosody => debian_version("prosody").map(|version| format!("Prosody {version}")),
             Self::Floor => Ok(String::from("a bare relay")),
         }
@@ -67,7 +94,10 @@ impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Whimbrel => "Whimbrel",
+            Self::WhimbrelPostgres => "Whimbrel on PostgreSQL",
+            Self::WhimbrelMariadb => "Whimbrel on MariaDB",
             Self::Ejabberd => "ejabberd",
+            Self::EjabberdPostgres => "ejabberd on PostgreSQL",
             Self::Prosody => "Prosody",
             Self::Floor => "floor",
         })
@@ -80,6 +110,7 @@ pub struct Running {
     pub peer: Peer,
     /// Its processes.
     pub server: Server,
+    database: Option<Database>,
     tcp: SocketAddr,
     tls: SocketAddr,
 }
@@ -88,6 +119,12 @@ impl Running {
     /// How clients reach it.
     pub fn target(&self, tls: bool) -> Target {
         Target { address: if tls { self.tls } else { self.tcp }, tls, source: None }
+    }
+
+    /// Ends it at once; its folder may be removed then.
+    pub fn end(self) -> Result<()> {
+        drop(self.server);
+        self.database.map_or(Ok(()), |database| database.server.stop())
     }
 }
 
@@ -99,23 +136,30 @@ struct Setup<'a> {
     tcp: SocketAddr,
     tls: SocketAddr,
     retention: Retention,
+    database: Option<&'a services::Database>,
 }
 
 /// Starts a peer whose state is in `dir`, and waits until it listens. `dir` is made on the first start.
 pub async fn start(peer: Peer, dir: &Path, retention: Retention) -> Result<Running> {
     fs::create_dir_all(dir)?;
     let (cert, key) = certificate(dir)?;
-    let setup = Setup { dir, cert, key, tcp: free_address()?, tls: free_address()?, retention };
+    let database = peer.database().map(|kind| Database::start(kind, dir)).transpose()?;
+    if let (Peer::EjabberdPostgres, Some(database)) = (peer, &database) {
+        database.make_ejabberd_tables()?;
+    }
+    let (tcp, tls) = (free_address()?, free_address()?);
+    let on = database.as_ref().map(|database| &database.database);
+    let setup = Setup { dir, cert, key, tcp, tls, retention, database: on };
     let command = match peer {
-        Peer::Whimbrel => whimbreld::command(&setup)?,
-        Peer::Ejabberd => ejabberd::command(&setup)?,
+        Peer::Whimbrel | Peer::WhimbrelPostgres | Peer::WhimbrelMariadb => whimbreld::command(&setup)?,
+        Peer::Ejabberd | Peer::EjabberdPostgres => ejabberd::command(&setup)?,
         Peer::Prosody => prosody::command(&setup)?,
         Peer::Floor => floor::command(&setup)?,
     };
     let log = dir.join("output.log");
     let mut server = Server::start(command, &log)?;
     let end = Instant::now() + START_DEADLINE;
-    for address in [setup.tcp, setup.tls] {
+    for address in [tcp, tls] {
         while TcpStream::connect(address).is_err() {
             if server.has_ended() || Instant::now() > end {
                 bail!("{peer} does not start; its output:\n{}", fs::read_to_string(&log).unwrap_or_default());
@@ -123,7 +167,7 @@ pub async fn start(peer: Peer, dir: &Path, retention: Retention) -> Result<Runni
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    Ok(Running { peer, server, tcp: setup.tcp, tls: setup.tls })
+    Ok(Running { peer, server, database, tcp, tls })
 }
 
 /// One self-signed certificate for all, made by `whimbreld init`.

@@ -43,5 +43,6 @@ pub(super) fn command(setup: &Setup<'_>) -> Result<Command> {
         ("WHIMBREL_LIMITS__PRE_AUTH_SECS", String::from("600")),
         ("WHIMBREL_LIMITS__IDLE_SECS", String::from("3600")),
     ]);
+    command.envs(setup.database.map(|database| ("WHIMBREL_STORAGE__URL", database.url())));
     Ok(command)
 }

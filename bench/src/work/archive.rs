@@ -7,9 +7,9 @@ use xmpp::ns;
 use xmpp::xml::Element;
 
 use super::messages::{self, Chat, Hint};
-use super::{each, per, sessions};
+use super::{each, sessions};
 use crate::client::{Account, Login, Session};
-use crate::peer::Running;
+use crate::peer::{Figure, Running};
 
 /// An archive to be read.
 pub struct Fill {
@@ -27,11 +27,11 @@ pub async fn fill(running: &Running, accounts: &[Arc<Account>], each: u64) -> Re
 }
 
 /// Microseconds of server CPU for a page of `size`: everybody reads the own archive from end to end, `times` times.
-pub async fn pages(running: &Running, fill: &mut Fill, size: u64, times: u64) -> Result<f64> {
+pub async fn pages(running: &Running, fill: &mut Fill, size: u64, times: u64) -> Result<Figure> {
     let total = fill.messages;
     let readers = std::mem::take(&mut fill.sessions);
     let count = readers.len();
-    let before = running.server.cpu_at_rest().await?;
+    let before = running.cpu_at_rest().await?;
     fill.sessions = each(readers, 4, |mut session| async move {
         for _ in 0..times {
             read_all(&mut session, size, total).await?;
@@ -39,8 +39,8 @@ pub async fn pages(running: &Running, fill: &mut Fill, size: u64, times: u64) ->
         Ok(session)
     })
     .await?;
-    let cost = running.server.cpu_at_rest().await?.since(before);
-    Ok(per(cost, count * usize::try_from(times * total.div_ceil(size))?))
+    let cost = running.cpu_at_rest().await?.since(before);
+    Ok(cost.per(count * usize::try_from(times * total.div_ceil(size))?))
 }
 
 /// Each archive holds `expected` messages.

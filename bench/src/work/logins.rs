@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use super::{LOGINS_AT_A_TIME, each, per, sessions};
+use super::{LOGINS_AT_A_TIME, each, sessions};
 use crate::client::{Account, Login, Session};
 use crate::peer::Running;
 
@@ -15,9 +15,9 @@ pub async fn logins(running: &Running, accounts: &[Arc<Account>], count: usize) 
     let visitors = |count: usize| accounts.iter().cloned().cycle().take(count).collect::<Vec<_>>();
     // The first ones fill caches.
     each(visitors(LOGINS_AT_A_TIME), LOGINS_AT_A_TIME, visit).await?;
-    let before = running.server.cpu_at_rest().await?;
+    let before = running.cpu_at_rest().await?;
     each(visitors(count), LOGINS_AT_A_TIME, visit).await?;
-    Ok(per(running.server.cpu_at_rest().await?.since(before), count))
+    Ok(running.cpu_at_rest().await?.since(before).per(count).value)
 }
 
 /// Everybody's connection is lost, and everybody comes back at once: microseconds of server CPU for each that resumes
@@ -26,19 +26,19 @@ pub async fn storm(running: &Running, accounts: &[Arc<Account>]) -> Result<(f64,
     let login = Login { target: running.target(true), sm: true };
     let at_once = accounts.len();
     let online = sessions(login, accounts).await?;
-    let before = running.server.cpu_at_rest().await?;
+    let before = running.cpu_at_rest().await?;
     let mut lost = Vec::new();
     for (session, account) in online.into_iter().zip(accounts) {
         lost.push((account.clone(), session.lose().context("a session without stream management")?));
     }
     let online =
         each(lost, at_once, |(account, ticket)| async move { Session::resumed(login, &account, ticket).await }).await?;
-    let resumed = running.server.cpu_at_rest().await?.since(before);
-    let before = running.server.cpu_at_rest().await?;
+    let resumed = running.cpu_at_rest().await?.since(before);
+    let before = running.cpu_at_rest().await?;
     drop(online);
     let online =
         each(accounts.to_vec(), at_once, |account| async move { Session::online(login, &account).await }).await?;
-    let anew = running.server.cpu_at_rest().await?.since(before);
+    let anew = running.cpu_at_rest().await?.since(before);
     drop(online);
-    Ok((per(resumed, at_once), per(anew, at_once)))
+    Ok((resumed.per(at_once).value, anew.per(at_once).value))
 }

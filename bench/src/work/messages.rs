@@ -5,9 +5,9 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use xmpp::ns;
 
-use super::{archive, check_message, each, in_pairs, is_presence, message, per, sessions};
+use super::{archive, check_message, each, in_pairs, is_presence, message, sessions};
 use crate::client::{Account, Login, Session};
-use crate::peer::Running;
+use crate::peer::{Figure, Running};
 
 /// A conversation of many pairs.
 #[derive(Clone, Copy, Debug)]
@@ -41,16 +41,16 @@ impl Hint {
 }
 
 /// Microseconds of server CPU for a message from sender to receiver.
-pub async fn chat(running: &Running, accounts: &[Arc<Account>], chat: Chat) -> Result<f64> {
+pub async fn chat(running: &Running, accounts: &[Arc<Account>], chat: Chat) -> Result<Figure> {
     let login = Login { target: running.target(true), sm: true };
     let online = sessions(login, accounts).await?;
-    let before = running.server.cpu_at_rest().await?;
+    let before = running.cpu_at_rest().await?;
     let talked = talk(online, accounts, chat).await?;
-    let cost = running.server.cpu_at_rest().await?.since(before);
+    let cost = running.cpu_at_rest().await?.since(before);
     if chat.archived {
         archive::check_counts(talked, chat.each * 2).await?;
     }
-    Ok(per(cost, accounts.len() * usize::try_from(chat.each)?))
+    Ok(cost.per(accounts.len() * usize::try_from(chat.each)?))
 }
 
 /// All pairs at once, to the last message; returns the sessions.

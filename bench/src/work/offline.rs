@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result};
 
-use super::{LOGINS_AT_A_TIME, check_message, each, is_presence, message, per, sessions};
+use super::{LOGINS_AT_A_TIME, check_message, each, is_presence, message, sessions};
 use crate::client::{Account, Login, Session};
-use crate::peer::Running;
+use crate::peer::{Figure, Running};
 
 /// Messages that a sender writes before it asks for an acknowledgement.
 const BATCH: u64 = 50;
@@ -15,9 +15,9 @@ const BATCH: u64 = 50;
 #[derive(Clone, Copy, Debug)]
 pub struct Offline {
     /// From its arrival to its acknowledgement.
-    pub stored_us: f64,
+    pub stored_us: Figure,
     /// Its delivery at log-in, without the log-in.
-    pub delivered_us: f64,
+    pub delivered_us: Figure,
 }
 
 /// Each sender writes to each of its recipients `each_gets` messages. `accounts` are recipients first, one sender for
@@ -30,26 +30,26 @@ pub async fn offline(running: &Running, accounts: &[Arc<Account>], each_gets: u6
 
     // Twice: the second visit finds warm caches, as the one that fetches messages will.
     each(recipients.to_vec(), LOGINS_AT_A_TIME, visit).await?;
-    let before = running.server.cpu_at_rest().await?;
+    let before = running.cpu_at_rest().await?;
     each(recipients.to_vec(), LOGINS_AT_A_TIME, visit).await?;
-    let logins = running.server.cpu_at_rest().await?.since(before);
+    let logins = running.cpu_at_rest().await?.since(before);
 
     let online = sessions(Login { target, sm: true }, senders).await?;
     let groups: Vec<_> = recipients.chunks(10).map(<[_]>::to_vec).collect();
-    let before = running.server.cpu_at_rest().await?;
+    let before = running.cpu_at_rest().await?;
     let work: Vec<_> = online.into_iter().zip(groups).collect();
     let at_once = work.len().max(1);
     let online = each(work, at_once, |(sender, group)| write_to_all(sender, group, each_gets)).await?;
-    let stored = running.server.cpu_at_rest().await?.since(before);
+    let stored = running.cpu_at_rest().await?.since(before);
 
     let from: Vec<String> = senders.iter().map(|sender| sender.jid()).collect();
     let fetchers: Vec<_> = recipients.iter().cloned().zip(from.into_iter().flat_map(|jid| vec![jid; 10])).collect();
-    let before = running.server.cpu_at_rest().await?;
+    let before = running.cpu_at_rest().await?;
     each(fetchers, LOGINS_AT_A_TIME, |(account, from)| fetch(quiet, account, from, each_gets)).await?;
-    let delivered = running.server.cpu_at_rest().await?.since(before) - logins;
+    let delivered = running.cpu_at_rest().await?.since(before) - logins;
     drop(online);
     let count = recipients.len() * usize::try_from(each_gets)?;
-    Ok(Offline { stored_us: per(stored, count), delivered_us: per(delivered, count) })
+    Ok(Offline { stored_us: stored.per(count), delivered_us: delivered.per(count) })
 }
 
 async fn write_to_all(mut sender: Session, group: Vec<Arc<Account>>, each_gets: u64) -> Result<Session> {

@@ -12,7 +12,7 @@ const FRAME_END: u8 = b'\n';
 /// Microseconds of relay CPU for a message.
 pub async fn relayed(running: &Running, connections: usize, in_flight: u64, each_sends: u64) -> Result<f64> {
     let wires = connect(running, 0..connections, true).await?;
-    let before = running.server.cpu_at_rest().await?;
+    let before = running.cpu_at_rest().await?;
     let at_once = wires.len().max(1);
     let numbered: Vec<_> = wires.into_iter().enumerate().collect();
     let wires = each(numbered, at_once, |(number, wire)| async move {
@@ -20,9 +20,9 @@ pub async fn relayed(running: &Running, connections: usize, in_flight: u64, each
         end_of_pair(wire, ahead.min(each_sends), each_sends).await
     })
     .await?;
-    let cost = running.server.cpu_at_rest().await?.since(before);
+    let cost = running.cpu_at_rest().await?.since(before);
     drop(wires);
-    Ok(per(cost, connections * usize::try_from(each_sends)?))
+    Ok(cost.per(connections * usize::try_from(each_sends)?).value)
 }
 
 /// Bytes of relay memory (PSS) for an idle connection.
@@ -39,9 +39,9 @@ pub async fn relayed_idle(running: &Running, connections: usize, tls: bool) -> R
 /// Microseconds of relay CPU for a connection with its TLS handshake and one line each way.
 pub async fn relayed_handshakes(running: &Running, count: usize) -> Result<f64> {
     connect(running, 0..16, true).await?;
-    let before = running.server.cpu_at_rest().await?;
+    let before = running.cpu_at_rest().await?;
     connect(running, 0..count, true).await?;
-    Ok(per(running.server.cpu_at_rest().await?.since(before), count))
+    Ok(running.cpu_at_rest().await?.since(before).per(count).value)
 }
 
 async fn connect(running: &Running, numbers: std::ops::Range<usize>, tls: bool) -> Result<Vec<Wire>> {

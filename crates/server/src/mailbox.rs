@@ -3,10 +3,12 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use storage::archive::Stored;
 use storage::{ArchiveId, Db, undelivered};
+use tokio::time::Instant;
 use xmpp::ns;
 use xmpp::stanza::{Kind, MessageType, Stanza};
 
@@ -17,10 +19,8 @@ use crate::host::Host;
 
 /// Undelivered messages read from the database at a time.
 const FLUSH_PAGE: u32 = 100;
-/// Messages purged in one transaction, so that nobody waits long behind it.
-const PURGE_BATCH: u32 = 1_000;
 /// How often expired messages are looked for.
-const PURGE_EVERY: std::time::Duration = std::time::Duration::from_secs(3600);
+const PURGE_EVERY: Duration = Duration::from_secs(3600);
 
 /// What a message deserves by its type, payload and hints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -129,25 +129,26 @@ pub async fn purge_forever(host: Arc<Host>) {
     let mut tick = tokio::time::interval(PURGE_EVERY);
     loop {
         tick.tick().await;
-        match purge(&host.db, host.clock.now_ms().saturating_sub(period_ms)).await {
-            Ok(0) => {}
-            Ok(purged) => tracing::info!(purged, "expired messages were deleted"),
-            Err(error) => tracing::warn!(%error, "expired messages could not be deleted"),
+        let mut purged = 0;
+        match purge(&host.db, host.clock.now_ms().saturating_sub(period_ms), &mut purged).await {
+            Ok(()) if purged == 0 => {}
+            Ok(()) => tracing::info!(purged, "expired messages were deleted"),
+            Err(error) => tracing::warn!(%error, purged, "expired messages could not be deleted"),
         }
     }
 }
 
-/// Deletes all messages from before that time; says how many.
-pub async fn purge(db: &Db, before_ms: i64) -> Result<u64, storage::Error> {
-    let mut total = 0;
-    loop {
-        let purged = storage::archive::purge(db, before_ms, PURGE_BATCH).await?;
-        total += purged;
-        if purged < u64::from(PURGE_BATCH) {
-            return Ok(total);
-        }
-        tokio::task::yield_now().await;
+/// Deletes all messages from before that time, counting them as it goes. It rests twice as long as each step took, so
+/// that it never has more than a third of the database's time.
+pub async fn purge(db: &Db, before_ms: i64, purged: &mut u64) -> Result<(), storage::Error> {
+    let mut purge = storage::archive::Purge::before(before_ms);
+    let mut started = Instant::now();
+    while let Some(some) = purge.step(db).await? {
+        *purged += some;
+        tokio::time::sleep(2 * started.elapsed()).await;
+        started = Instant::now();
     }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ impl Coturn {
     /// When coturn is missing (the error says how to install it) or does not answer.
     pub fn start(secret: &str) -> Result<Self> {
         let (server, client) = (program::find("turnserver", "coturn")?, program::find("turnutils_uclient", "coturn")?);
-        let folder = folder::create("coturn")?;
+        let folder = folder::create("coturn", &std::env::temp_dir())?;
         let port = free_port()?;
         let flags = "-n --use-auth-secret --no-tls --no-dtls --no-cli --allow-loopback-peers --log-file=stdout \
                      --listening-ip=127.0.0.1 --relay-ip=127.0.0.1 --realm=localhost";
@@ -42,7 +42,7 @@ impl Coturn {
         for (option, name) in [("--pidfile", "pid"), ("--userdb", "db")] {
             command.extend([option.to_owned(), folder.join(name).display().to_string()]);
         }
-        let keeper = Keeper::start(&folder, "KILL", &command)?;
+        let keeper = Keeper::start(&folder, false, "KILL", &command)?;
         let server = Self { port, client, _keeper: keeper };
         server.answers()?;
         Ok(server)

@@ -11,7 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::{certificate, folder, keeper::Keeper, mariadb, port::free_port, postgres};
 
@@ -32,7 +32,29 @@ pub(crate) const USER: &str = "whimbrel";
 /// Its password.
 pub(crate) const PASSWORD: &str = "open-sesame";
 
-/// A running server. It ends, and its folder goes, when this process does or when it is dropped.
+/// Where a server keeps its data, and how much of it in memory.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Its folder, which is made when it is missing.
+    pub folder: PathBuf,
+    /// The folder stays when the server ends, and a server that is in it already is started again.
+    pub kept: bool,
+    /// The server's own cache, in MiB; as much may be in its log before it is written back.
+    pub cache_mib: u32,
+}
+
+impl Place {
+    /// A new folder below `parent`, which goes with the server, and little memory.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn temporary(kind: Kind, parent: &Path) -> Result<Self> {
+        let folder = folder::create(kind.scheme(), parent)?;
+        Ok(Self { folder, kept: false, cache_mib: 64 })
+    }
+}
+
+/// A running server. It ends when this process does or when it is dropped; then its folder goes, unless it is kept.
 pub struct DatabaseServer {
     kind: Kind,
     folder: PathBuf,
@@ -77,6 +99,22 @@ impl Kind {
             Self::Mariadb => "mysql",
         }
     }
+
+    /// Where the server keeps its files in its folder.
+    fn data(self, folder: &Path) -> PathBuf {
+        folder.join(match self {
+            Self::Postgres => "cluster",
+            Self::Mariadb => "data",
+        })
+    }
+
+    fn prepare(self, folder: &Path) -> Result<()> {
+        certificate::write(folder)?;
+        match self {
+            Self::Postgres => postgres::prepare(folder),
+            Self::Mariadb => mariadb::prepare(folder),
+        }
+    }
 }
 
 impl DatabaseServer {
@@ -85,17 +123,23 @@ impl DatabaseServer {
     /// # Errors
     /// When a program is missing, or the server does not start.
     pub fn start(kind: Kind) -> Result<Self> {
-        let folder = folder::create(kind.scheme())?;
-        certificate::write(&folder)?;
-        let prepared = match kind {
-            Kind::Postgres => postgres::prepare(&folder),
-            Kind::Mariadb => mariadb::prepare(&folder),
-        };
+        Self::start_in(kind, Place::temporary(kind, &std::env::temp_dir())?)
+    }
+
+    /// Starts a server there.
+    ///
+    /// # Errors
+    /// When a program is missing, or the server does not start.
+    pub fn start_in(kind: Kind, place: Place) -> Result<Self> {
+        let Place { folder, kept, .. } = &place;
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot create {}", folder.display()))?;
+        let is_new = !kind.data(folder).exists();
+        let prepared = if is_new { kind.prepare(folder) } else { Ok(()) };
         let started = prepared.and_then(|()| {
             let port = free_port()?;
             let keeper = match kind {
-                Kind::Postgres => postgres::start(&folder, port),
-                Kind::Mariadb => mariadb::start(&folder, port),
+                Kind::Postgres => postgres::start(&place, port),
+                Kind::Mariadb => mariadb::start(&place, port),
             }?;
             Ok((port, keeper))
         });
@@ -103,16 +147,31 @@ impl DatabaseServer {
             Ok(started) => started,
             Err(error) => {
                 // No keeper does it.
-                std::fs::remove_dir_all(&folder)?;
+                if !kept {
+                    std::fs::remove_dir_all(folder)?;
+                }
                 return Err(error);
             }
         };
-        let server = Self { kind, folder, port, keeper: Mutex::new(keeper) };
+        let server = Self { kind, folder: place.folder, port, keeper: Mutex::new(keeper) };
         server.answers()?;
-        if kind == Kind::Mariadb {
+        if kind == Kind::Mariadb && is_new {
             mariadb::create_user(&server.folder)?;
         }
         Ok(server)
+    }
+
+    /// Ends the server, and returns once it is gone.
+    ///
+    /// # Errors
+    /// When its keeper cannot be waited for.
+    pub fn stop(self) -> Result<()> {
+        self.keeper.into_inner().unwrap_or_else(PoisonError::into_inner).end()
+    }
+
+    /// The process of which all of the server's are descendants.
+    pub fn process(&self) -> u32 {
+        self.keeper.lock().unwrap_or_else(PoisonError::into_inner).process()
     }
 
     /// Creates an empty database under a name of its own.
@@ -121,13 +180,20 @@ impl DatabaseServer {
     /// What the server said.
     pub fn database(&self) -> Result<Database> {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
-        let name = format!("test_{}_{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        self.database_named(&format!("test_{}_{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    /// The database of this name; it is created when it is missing.
+    ///
+    /// # Errors
+    /// What the server said.
+    pub fn database_named(&self, name: &str) -> Result<Database> {
         match self.kind {
-            Kind::Postgres => postgres::create_database(self.port, &name),
-            Kind::Mariadb => mariadb::create_database(self.port, &name),
+            Kind::Postgres => postgres::create_database(self.port, name),
+            Kind::Mariadb => mariadb::create_database(self.port, name),
         }?;
         let certificate = self.folder.join("cert.pem");
-        Ok(Database { kind: self.kind, port: self.port, name, certificate })
+        Ok(Database { kind: self.kind, port: self.port, name: name.to_owned(), certificate })
     }
 
     /// Removes a database, also one that is in use: many of them would fill the disk.
@@ -257,6 +323,16 @@ impl Database {
     /// Which server it is on.
     pub fn kind(&self) -> Kind {
         self.kind
+    }
+
+    /// The port on 127.0.0.1 that its server listens on.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The user that [`url`](Self::url) names, and the password.
+    pub fn credentials(&self) -> (&'static str, &'static str) {
+        (USER, PASSWORD)
     }
 
     /// Its name on the server.

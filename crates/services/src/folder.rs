@@ -1,18 +1,18 @@
 //! A server's folder: of a name of its own, so that tests do not meet. Its keeper removes it.
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     process,
     sync::atomic::{AtomicU64, Ordering},
 };
 
 use anyhow::{Context, Result, bail};
 
-/// Creates an empty folder for a server of this kind.
-pub(crate) fn create(kind: &str) -> Result<PathBuf> {
+/// Creates an empty folder for a server of this kind below `parent`.
+pub(crate) fn create(kind: &str, parent: &Path) -> Result<PathBuf> {
     static NUMBER: AtomicU64 = AtomicU64::new(0);
     let name = format!("whimbrel-{kind}-{}-{}", process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    let folder = std::env::temp_dir().join(name);
+    let folder = parent.join(name);
     if folder.exists() {
         bail!("{} exists already", folder.display());
     }

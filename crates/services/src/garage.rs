@@ -42,12 +42,12 @@ impl Garage {
     /// When the program is missing (the error names how to install it), or the node does not answer.
     pub fn start() -> Result<Self> {
         let program = find()?;
-        let folder = folder::create("garage")?;
+        let folder = folder::create("garage", &std::env::temp_dir())?;
         let (port, rpc, admin) = (free_port()?, free_port()?, free_port()?);
         let config = folder.join("garage.toml");
         let started = std::fs::write(&config, settings(&folder, port, rpc, admin)).map_err(Into::into).and_then(|()| {
             let command = [program.as_os_str(), "-c".as_ref(), config.as_os_str(), "server".as_ref()];
-            Keeper::start(&folder, "KILL", &command)
+            Keeper::start(&folder, false, "KILL", &command)
         });
         let keeper = match started {
             Ok(keeper) => keeper,

@@ -10,11 +10,12 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-/// `$1` is the folder, `$2` the signal that ends the server at once; the rest is the server's command. `kill` takes
-/// the processes along that a PostgreSQL server has for its connections, and says `done` once they are gone.
+/// `$1` is the folder, `$2` the signal that ends the server, `$3` says whether the folder stays; the rest is the server's
+/// command. `kill` takes the processes along that a PostgreSQL server has for its connections, and says `done` once
+/// they are gone.
 const SCRIPT: &str = r#"
-folder=$1 last=$2
-shift 2
+folder=$1 last=$2 kept=$3
+shift 3
 begin() { "$@" >>"$folder/server.log" 2>&1 </dev/null & server=$!; }
 begin "$@"
 while read -r word; do
@@ -33,23 +34,29 @@ done
 kill -CONT "$server"
 kill "-$last" "$server"
 wait "$server"
-rm -rf "$folder"
+[ "$kept" = true ] || rm -rf "$folder"
 "#;
 
 pub(crate) struct Keeper {
-    // Not waited for: it ends after this process does.
-    _shell: Child,
+    // Not waited for unless told to: it ends after this process does.
+    shell: Child,
     orders: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
 impl Keeper {
-    /// Starts a server whose folder is removed in the end.
-    pub(crate) fn start<S: AsRef<OsStr>>(folder: &Path, last_signal: &str, command: &[S]) -> Result<Self> {
+    /// Starts a server in its folder, which stays after it if it is kept; the signal ends it.
+    pub(crate) fn start<S: AsRef<OsStr>>(
+        folder: &Path,
+        is_kept: bool,
+        last_signal: &str,
+        command: &[S],
+    ) -> Result<Self> {
         let mut shell = Command::new("/bin/sh")
             .args(["-c", SCRIPT, "keeper"])
             .arg(folder)
             .arg(last_signal)
+            .arg(is_kept.to_string())
             .args(command)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -59,7 +66,19 @@ impl Keeper {
             .spawn()
             .context("cannot run /bin/sh")?;
         let (Some(orders), Some(answers)) = (shell.stdin.take(), shell.stdout.take()) else { bail!("no pipes") };
-        Ok(Self { _shell: shell, orders, answers: BufReader::new(answers) })
+        Ok(Self { shell, orders, answers: BufReader::new(answers) })
+    }
+
+    /// The shell's process, whose child the server is.
+    pub(crate) fn process(&self) -> u32 {
+        self.shell.id()
+    }
+
+    /// Ends the server, and waits until it is gone.
+    pub(crate) fn end(self) -> Result<()> {
+        let Self { mut shell, orders, answers } = self;
+        drop((orders, answers));
+        shell.wait().context("the keeper of a server cannot be waited for").map(drop)
     }
 
     /// Has an order carried out: `kill`, `start`, `pause` or `resume`.

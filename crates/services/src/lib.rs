@@ -17,7 +17,7 @@ mod postgres;
 mod program;
 
 pub use coturn::Coturn;
-pub use database::{Database, DatabaseServer, Kind};
+pub use database::{Database, DatabaseServer, Kind, Place};
 pub use garage::Garage;
 pub use pebble::{Authority, Pebble};
 pub use port::free_port;

@@ -5,12 +5,15 @@ use std::{ffi::OsString, path::Path};
 use anyhow::Result;
 
 use crate::{
+    Place,
     database::{PASSWORD, USER},
     keeper::Keeper,
     program::{find, is_root, run},
 };
 
 const PACKAGE: &str = "mariadb-server";
+/// Its own default.
+const LOG_MIB_MIN: u32 = 96;
 
 pub(crate) fn prepare(folder: &Path) -> Result<()> {
     let mut args = vec![
@@ -24,7 +27,8 @@ pub(crate) fn prepare(folder: &Path) -> Result<()> {
     run(&find("mariadb-install-db", PACKAGE)?, &args, &[]).map(drop)
 }
 
-pub(crate) fn start(folder: &Path, port: u16) -> Result<Keeper> {
+pub(crate) fn start(place: &Place, port: u16) -> Result<Keeper> {
+    let folder = &place.folder;
     let mut command = vec![
         OsString::from(find("mariadbd", PACKAGE)?),
         "--no-defaults".into(),
@@ -32,7 +36,8 @@ pub(crate) fn start(folder: &Path, port: u16) -> Result<Keeper> {
         "--bind-address=127.0.0.1".into(),
         format!("--port={port}").into(),
         "--max-connections=400".into(),
-        "--innodb-buffer-pool-size=64M".into(),
+        format!("--innodb-buffer-pool-size={}M", place.cache_mib).into(),
+        format!("--innodb-log-file-size={}M", place.cache_mib.max(LOG_MIB_MIN)).into(),
         "--character-set-server=utf8mb4".into(),
         "--skip-name-resolve".into(),
         option("--datadir=", &folder.join("data")),
@@ -43,7 +48,8 @@ pub(crate) fn start(folder: &Path, port: u16) -> Result<Keeper> {
         option("--ssl-key=", &folder.join("key.pem")),
     ];
     command.extend(as_root());
-    Keeper::start(folder, "KILL", &command)
+    // What is kept shall be whole without recovery.
+    Keeper::start(&place.folder, place.kept, if place.kept { "TERM" } else { "KILL" }, &command)
 }
 
 pub(crate) fn answers(folder: &Path) -> Result<()> {
@@ -57,7 +63,7 @@ pub(crate) fn create_user(folder: &Path) -> Result<()> {
 }
 
 pub(crate) fn create_database(port: u16, name: &str) -> Result<()> {
-    client(port, "mysql", &format!("CREATE DATABASE {name}")).map(drop)
+    client(port, "mysql", &format!("CREATE DATABASE IF NOT EXISTS {name}")).map(drop)
 }
 
 pub(crate) fn remove_database(port: u16, name: &str) -> Result<()> {

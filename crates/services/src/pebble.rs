@@ -50,7 +50,8 @@ impl Pebble {
     /// When Pebble is missing (the error says how to install it) or does not answer.
     pub fn start(authority: Authority<'_>) -> Result<Self> {
         let (pebble, names) = (program::find("pebble", "pebble")?, program::find("pebble-challtestsrv", "pebble")?);
-        let (folder, folder_of_names) = (folder::create("pebble")?, folder::create("pebble-names")?);
+        let (folder, folder_of_names) =
+            (folder::create("pebble", &std::env::temp_dir())?, folder::create("pebble-names", &std::env::temp_dir())?);
         let (port, management, names_port) = (free_port()?, free_port()?, free_port()?);
         std::fs::write(folder.join("cert.pem"), authority.identity.0)?;
         std::fs::write(folder.join("key.pem"), authority.identity.1)?;
@@ -64,7 +65,7 @@ impl Pebble {
         for (flag, value) in places.into_iter().chain(nothing) {
             command.extend([flag.to_owned(), value.to_owned()]);
         }
-        let names = Keeper::start(&folder_of_names, "KILL", &command)?;
+        let names = Keeper::start(&folder_of_names, false, "KILL", &command)?;
         let command = [
             "env",
             "PEBBLE_VA_NOSLEEP=1",
@@ -75,7 +76,7 @@ impl Pebble {
             "-dnsserver",
             &names_at,
         ];
-        let started = Self { port, authority: Keeper::start(&folder, "KILL", &command)?, folder, _names: names };
+        let started = Self { port, authority: Keeper::start(&folder, false, "KILL", &command)?, folder, _names: names };
         started.answers()?;
         Ok(started)
     }

@@ -5,6 +5,7 @@ use std::{ffi::OsString, path::Path};
 use anyhow::{Context, Result};
 
 use crate::{
+    Place,
     database::{PASSWORD, USER},
     keeper::Keeper,
     program::{find, is_root, run},
@@ -12,6 +13,8 @@ use crate::{
 
 const PACKAGE: &str = "postgresql";
 const OWNER: &str = "postgres";
+/// Its own default.
+const WAL_MIB_MIN: u32 = 1024;
 
 pub(crate) fn prepare(folder: &Path) -> Result<()> {
     let password = folder.join("password");
@@ -38,7 +41,8 @@ pub(crate) fn prepare(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-pub(crate) fn start(folder: &Path, port: u16) -> Result<Keeper> {
+pub(crate) fn start(place: &Place, port: u16) -> Result<Keeper> {
+    let folder = &place.folder;
     let setting = |text: String| [OsString::from("-c"), text.into()];
     let mut command = vec![find("postgres", PACKAGE)?.into(), "-D".into(), folder.join("cluster").into()];
     for text in [
@@ -46,7 +50,8 @@ pub(crate) fn start(folder: &Path, port: u16) -> Result<Keeper> {
         format!("port={port}"),
         format!("unix_socket_directories={}", folder.display()),
         "max_connections=400".to_owned(),
-        "shared_buffers=64MB".to_owned(),
+        format!("shared_buffers={}MB", place.cache_mib),
+        format!("max_wal_size={}MB", place.cache_mib.max(WAL_MIB_MIN)),
         // After a crash one call, instead of one for each of some thousand files.
         "recovery_init_sync_method=syncfs".to_owned(),
         "ssl=on".to_owned(),
@@ -55,8 +60,8 @@ pub(crate) fn start(folder: &Path, port: u16) -> Result<Keeper> {
     ] {
         command.extend(setting(text));
     }
-    // SIGQUIT is PostgreSQL's own way to end at once, and to take its children along.
-    Keeper::start(folder, "QUIT", &as_owner(command))
+    // SIGQUIT is PostgreSQL's own way to end at once, and to take its children along; SIGINT ends it in good order.
+    Keeper::start(&place.folder, place.kept, if place.kept { "INT" } else { "QUIT" }, &as_owner(command))
 }
 
 pub(crate) fn answers(port: u16) -> Result<()> {
@@ -64,6 +69,10 @@ pub(crate) fn answers(port: u16) -> Result<()> {
 }
 
 pub(crate) fn create_database(port: u16, name: &str) -> Result<()> {
+    let there = client(port, "postgres", &format!("SELECT 1 FROM pg_database WHERE datname = '{name}'"))?;
+    if !there.trim().is_empty() {
+        return Ok(());
+    }
     let port = port.to_string();
     let args = ["--host=127.0.0.1", "--port", &port, "--username", USER, "--encoding=UTF8", name];
     run(&find("createdb", PACKAGE)?, &args, &[("PGPASSWORD", PASSWORD)]).map(drop)

@@ -256,12 +256,12 @@ pub async fn finish_deletions(db: &Db) -> Result<u64, Error> {
 
 /// A table whose rows of one owner may be many: how to find the last id of a
 /// step, and how to delete up to it.
-struct Mailbox {
-    step: &'static str,
-    delete: &'static str,
+pub(crate) struct Mailbox {
+    pub(crate) step: &'static str,
+    pub(crate) delete: &'static str,
 }
 
-const MAILBOXES: [Mailbox; 3] = [
+pub(crate) const MAILBOXES: [Mailbox; 3] = [
     Mailbox {
         step: "SELECT id FROM archive /*!FORCE INDEX (PRIMARY)*/ WHERE owner = ? ORDER BY id LIMIT 1 OFFSET ?",
         delete: "DELETE FROM archive WHERE owner = ? AND id <= ?",

@@ -62,8 +62,15 @@ pub const WAL_EMPTY_TIMEOUT: Duration = Duration::from_millis(100);
 /// How long it lets a log grow that readers kept from being emptied.
 pub const WAL_EMPTY_PAUSE: Duration = Duration::from_secs(10);
 
-/// Rows one step of a purge or of an account's deletion removes.
+/// Rows one step of an account's deletion removes.
 pub const DELETE_STEP_ROWS: u32 = 500;
+
+/// Messages one step of a purge removes. One that is sent meanwhile may have to wait for it: with 100 it was stored in up
+/// to 11 ms on PostgreSQL, without a purge in 5 (p99).
+pub const PURGE_STEP_ROWS: u32 = 50;
+
+/// Accounts whose messages one step of a purge removes.
+pub const PURGE_STEP_OWNERS: usize = 16;
 
 /// Messages one page of an archive or of the undelivered ones returns.
 pub const PAGE_MESSAGES_MAX: u32 = 256;

@@ -47,7 +47,7 @@ pub async fn clear_archived(db: &Db, owner: AccountId, last: ArchiveId) -> Resul
     db.submit(vec![Statement::new(CLEAR_ARCHIVED, [owner.into(), last.into()])]).await
 }
 
-fn delete(owner: AccountId, id: ArchiveId) -> [Statement; 2] {
+pub(crate) fn delete(owner: AccountId, id: ArchiveId) -> [Statement; 2] {
     [
         Statement::new("DELETE FROM undelivered WHERE owner = ? AND id = ?", [owner.into(), id.into()]),
         Statement::new("DELETE FROM transient WHERE owner = ? AND id = ?", [owner.into(), id.into()]),

@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub use page::{Before, Filter, Page, Paging, With, page};
-pub use purge::{purge, purge_owner};
+pub use purge::{Purge, purge_owner};
 
 /// Which way a message went, seen from its owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

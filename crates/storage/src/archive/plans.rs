@@ -8,7 +8,9 @@ use super::{
     page::{Filter, Span, WithHash, select, select_count},
     purge,
 };
-use crate::{AccountId, ArchiveId, Db, MasterKeys, Options, Statement, Value, seal::Hash, undelivered};
+use crate::{
+    AccountId, ArchiveId, Db, MasterKeys, Options, Statement, Value, accounts::MAILBOXES, seal::Hash, undelivered,
+};
 
 async fn plan(db: &Db, statement: Statement) -> String {
     let sql = format!("EXPLAIN QUERY PLAN {}", statement.sql).leak();
@@ -53,13 +55,20 @@ async fn each_query_uses_its_index_and_sorts_nothing() {
         (Statement::new(super::MARKED, []), "archive_mark USING INTEGER PRIMARY KEY (rowid=?)"),
         (by_ids::select(by_ids::KEYS, owner, &[ArchiveId::MIN]), "INDEX archive_by_id (owner=? AND id=?)"),
         (by_ids::select(by_ids::MESSAGES, owner, &[ArchiveId::MIN]), "INDEX archive_by_id (owner=? AND id=?)"),
-        (Statement::new(purge::STEP, ones(3)), "INDEX archive_by_id (owner=? AND id<?)"),
-        (Statement::new(purge::DELETE, ones(2)), "INDEX archive_by_id (owner=? AND id<?)"),
+        (Statement::new(purge::STEP, ones(4)), "INDEX archive_by_id (owner=? AND id>? AND id<?)"),
+        (Statement::new(purge::DELETE, ones(3)), "INDEX archive_by_id (owner=? AND id>? AND id<?)"),
         (Statement::new(purge::NEXT_OWNER, ones(2)), "INDEX archive_by_id (owner=? AND id<?)"),
         (Statement::new(undelivered::PAGE, ones(3)), "SEARCH u USING PRIMARY KEY (owner=? AND id>?)"),
         (Statement::new(undelivered::CLEAR_ARCHIVED, ones(2)), "PRIMARY KEY (owner=? AND id<?)"),
         (Statement::new(undelivered::COUNT, ones(1)), "PRIMARY KEY (owner=?)"),
     ];
+    let [pointer, transient] = undelivered::delete(owner, ArchiveId::MIN);
+    expected.push((pointer, "undelivered USING PRIMARY KEY (owner=? AND id=?)"));
+    expected.push((transient, "INDEX transient_by_id (owner=? AND id=?)"));
+    for (mailbox, index) in MAILBOXES.iter().zip(["archive_by_id", "transient_by_id", "PRIMARY KEY"]) {
+        expected.push((Statement::new(mailbox.step, ones(2)), index));
+        expected.push((Statement::new(mailbox.delete, ones(2)), index));
+    }
     for backwards in [false, true] {
         for (with, index) in [
             (None, "INDEX archive_by_id (owner=? AND id>? AND id<?)"),

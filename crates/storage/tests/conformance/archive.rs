@@ -3,7 +3,7 @@
 use storage::{
     AccountId, ArchiveId, Db, accounts,
     archive::{self, Before, Direction, Entry, Filter, Paging, With},
-    limits::{ARCHIVE_MARK_MS, DELETE_STEP_ROWS, QUERY_IDS_MAX},
+    limits::{ARCHIVE_MARK_MS, PURGE_STEP_OWNERS, PURGE_STEP_ROWS, QUERY_IDS_MAX},
 };
 
 use crate::cast::{NOW_MS, account, id, message};
@@ -115,25 +115,51 @@ pub async fn purging_spares_what_is_young_or_undelivered(db: Db) {
     }
     archive::append(&db, entries).await.unwrap();
     // 6 seconds of each, without the undelivered one.
-    assert_eq!(archive::purge(&db, NOW_MS + 6000, 7).await.unwrap(), 7);
-    assert_eq!(archive::purge(&db, NOW_MS + 6000, 100).await.unwrap(), 8);
-    assert_eq!(archive::purge(&db, NOW_MS + 6000, 100).await.unwrap(), 0);
+    let mut purge = archive::Purge::before(NOW_MS + 6000);
+    assert_eq!(purge.step(&db).await.unwrap(), Some(15));
+    assert_eq!(purge.step(&db).await.unwrap(), None);
     for owner in [alice, bob, carol] {
         assert_eq!(ids(&db, owner).await, [3, 6, 7, 8, 9].map(id));
     }
 }
 
+pub async fn a_purge_goes_on_where_its_last_step_ended(db: Db) {
+    let (alice, bob) = (account(&db, "alice").await, account(&db, "bob").await);
+    let step = i64::from(PURGE_STEP_ROWS);
+    let of_alice = (0..step * 2 + 5).map(|second| message(alice, id(second)));
+    let of_bob = (0..step).map(|second| Entry { undelivered: second == 1, ..message(bob, id(second)) });
+    archive::append(&db, of_alice.chain(of_bob).collect()).await.unwrap();
+    let mut purge = archive::Purge::before(NOW_MS + 1_000_000);
+    let mut steps = Vec::new();
+    while let Some(purged) = purge.step(&db).await.unwrap() {
+        steps.push(i64::try_from(purged).unwrap());
+    }
+    // The second and the third account share a step; the undelivered one stays.
+    assert_eq!(steps, [step, step, step, 4]);
+    assert_eq!((ids(&db, alice).await, ids(&db, bob).await), (vec![], vec![id(1)]));
+    // In one step of many accounts no more than some take part.
+    let mut crowd = Vec::new();
+    for number in 0..=i64::try_from(PURGE_STEP_OWNERS).unwrap() {
+        crowd.push(message(account(&db, &format!("user{number}")).await, id(number)));
+    }
+    archive::append(&db, crowd).await.unwrap();
+    let mut purge = archive::Purge::before(NOW_MS + 1_000_000);
+    assert_eq!(purge.step(&db).await.unwrap(), Some(u64::try_from(PURGE_STEP_OWNERS).unwrap()));
+    assert_eq!(purge.step(&db).await.unwrap(), Some(1));
+    assert_eq!(purge.step(&db).await.unwrap(), None);
+}
+
 pub async fn an_owner_can_purge_everything_in_steps(db: Db) {
     let (alice, bob) = (account(&db, "alice").await, account(&db, "bob").await);
-    let total = i64::from(DELETE_STEP_ROWS) * 2 + 10;
+    let total = i64::from(PURGE_STEP_ROWS) * 2 + 10;
     archive::append(&db, (0..total).map(|second| message(alice, id(second))).collect()).await.unwrap();
     archive::append(&db, vec![message(bob, id(1))]).await.unwrap();
     assert_eq!(
-        archive::purge_owner(&db, alice, None, DELETE_STEP_ROWS + 5).await.unwrap(),
-        u64::from(DELETE_STEP_ROWS) + 5
+        archive::purge_owner(&db, alice, None, PURGE_STEP_ROWS + 5).await.unwrap(),
+        u64::from(PURGE_STEP_ROWS) + 5
     );
-    assert_eq!(archive::metadata(&db, alice).await.unwrap().unwrap().0, id(i64::from(DELETE_STEP_ROWS) + 5));
-    assert_eq!(archive::purge_owner(&db, alice, None, 10_000).await.unwrap(), u64::from(DELETE_STEP_ROWS) + 5);
+    assert_eq!(archive::metadata(&db, alice).await.unwrap().unwrap().0, id(i64::from(PURGE_STEP_ROWS) + 5));
+    assert_eq!(archive::purge_owner(&db, alice, None, 10_000).await.unwrap(), u64::from(PURGE_STEP_ROWS) + 5);
     assert_eq!(archive::metadata(&db, alice).await.unwrap(), None);
     assert_eq!(ids(&db, bob).await, [id(1)]);
 }

@@ -80,6 +80,7 @@ macro_rules! every_story {
                 messages_are_fetched_by_their_ids,
                 purging_spares_what_is_young_or_undelivered,
                 an_owner_can_purge_everything_in_steps,
+                a_purge_goes_on_where_its_last_step_ended,
             }
             paging {
                 every_page_is_what_a_plain_list_would_give,

@@ -1,59 +1,28 @@
-//! `bench compare`: every server, every test, some rounds, one table.
+//! The first table: every server with what it comes with.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
-use clap::Args;
+use anyhow::{Context, Result};
 
-use crate::client::{Account, Login, Session, numbered, register};
+use super::{Loads, Options, create};
+use crate::client::{Account, numbered};
 use crate::machine::{self, Workplace, copy_folder};
-use crate::peer::{self, Peer, Retention, Running};
+use crate::peer::{self, Figure, Peer, Retention};
 use crate::plan::{self, Sizes, Test};
 use crate::table::{Results, Row};
-use crate::work;
 
-/// Accounts made at a time; more would time out where hashing is slow.
-const REGISTRATIONS_AT_A_TIME: usize = 8;
-
-/// What `bench compare` is asked for.
-#[derive(Debug, Args)]
-pub struct Options {
-    /// Ours and the floor only, one round of little work: to see that it works
-    #[arg(long)]
-    quick: bool,
-    /// Rounds; the table shows medians
-    #[arg(long, default_value_t = 3)]
-    rounds: usize,
-    /// Without the other servers
-    #[arg(long)]
-    ours_only: bool,
-    /// Only these tests
-    #[arg(long, value_delimiter = ',')]
-    tests: Vec<Test>,
-    /// Also write the page here
-    #[arg(long)]
-    output: Option<PathBuf>,
-}
-
-/// Runs the comparison.
-///
-/// # Errors
-/// When a server is missing, or did not do its work rightly.
-pub async fn run(options: Options) -> Result<()> {
-    let alone = options.quick || options.ours_only;
-    let peers: &[Peer] = if alone {
+/// Measures, prints the table, and returns the part of the page that it stands in.
+pub(super) async fn run(options: &Options, failures: &mut Vec<String>) -> Result<String> {
+    let peers: &[Peer] = if options.alone() {
         &[Peer::Whimbrel, Peer::Floor]
     } else {
         &[Peer::Whimbrel, Peer::Ejabberd, Peer::Prosody, Peer::Floor]
     };
     let versions: Vec<String> = peers.iter().map(|peer| peer.version()).collect::<Result<_>>()?;
     let sizes = if options.quick { Sizes::QUICK } else { Sizes::FULL };
-    let rounds = if options.quick { 1 } else { options.rounds };
-    let tests = if options.tests.is_empty() { Test::ALL } else { &options.tests };
-    let mut loads = vec![machine::load()];
+    let mut loads = Loads::new();
 
     let places = Places { memory: Workplace::in_memory()?, disk: Workplace::on_disk()? };
     let mut seeds = BTreeMap::new();
@@ -62,33 +31,19 @@ pub async fn run(options: Options) -> Result<()> {
         seeds.insert(peer, places.seed(peer, &sizes).await.with_context(|| format!("{peer}: accounts"))?);
     }
     let mut results = Results::default();
-    let mut failures = Vec::new();
-    for round in 1..=rounds {
-        for &test in tests {
+    for round in 1..=options.rounds() {
+        for test in options.tests(Test::ALL) {
             for &peer in peers.iter().filter(|peer| test.is_for(**peer)) {
-                loads.push(machine::load());
+                loads.look();
                 let accounts = seeds.get(&peer).map(Vec::as_slice).unwrap_or_default();
-                match places.measure(test, peer, accounts, &sizes).await {
-                    Ok(found) => {
-                        eprintln!("round {round}, {peer}: {found:.1?}");
-                        found.into_iter().for_each(|(row, value)| results.add(row, peer, value));
-                    }
-                    Err(error) => {
-                        eprintln!("round {round}, {peer}: {test:?} FAILED: {error:#}");
-                        failures.push(format!("{peer}, {test:?}: {error:#}"));
-                    }
-                }
+                let found = places.measure(test, peer, accounts, &sizes).await;
+                results.take((round, test, peer), found, failures);
             }
         }
     }
     let table = results.markdown(peers)?;
     println!("{table}");
-    if let Some(path) = options.output {
-        let mut page = page(&table, &versions, rounds, &loads, &places.disk.file_system(), &sizes)?;
-        page.push_str(&kept_of(&fs::read_to_string(&path).unwrap_or_default()));
-        fs::write(&path, page).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    if failures.is_empty() { Ok(()) } else { bail!("{} tests failed:\n{}", failures.len(), failures.join("\n")) }
+    page(&table, &versions, options.rounds(), &loads, &places.disk.file_system(), &sizes)
 }
 
 /// Where servers have their data.
@@ -113,7 +68,7 @@ impl Places {
         peer: Peer,
         accounts: &[Arc<Account>],
         sizes: &Sizes,
-    ) -> Result<Vec<(Row, f64)>> {
+    ) -> Result<Vec<(Row, Figure)>> {
         let place = if test == Test::Durable { &self.disk } else { &self.memory };
         let dir = place.path().join("run");
         let seed = self.memory.path().join(peer.to_string());
@@ -122,32 +77,15 @@ impl Places {
         }
         let running = peer::start(peer, &dir, test.retention()).await?;
         let found = plan::run(test, &running, accounts, sizes).await;
-        drop(running);
+        running.end()?;
         fs::remove_dir_all(&dir)?;
         found
     }
 }
 
-/// Registers all accounts, and logs each in once: after that its keys are known and log-ins hash nothing.
-pub async fn create(running: &Running, accounts: &[Arc<Account>]) -> Result<()> {
-    let target = running.target(true);
-    work::each(accounts.to_vec(), REGISTRATIONS_AT_A_TIME, |account| async move {
-        register(target, &account).await?;
-        Session::online(Login { target, sm: false }, &account).await?.close().await
-    })
-    .await?;
-    Ok(())
-}
-
-/// The part of an earlier page that other measurements have written, below the table's.
-fn kept_of(page: &str) -> String {
-    page.find("\n## ").and_then(|start| page.get(start..)).unwrap_or_default().to_owned()
-}
-
-fn page(table: &str, versions: &[String], rounds: usize, loads: &[f64], disk: &str, sizes: &Sizes) -> Result<String> {
+fn page(table: &str, versions: &[String], rounds: usize, loads: &Loads, disk: &str, sizes: &Sizes) -> Result<String> {
     let (date, machine, servers) = (machine::date()?, machine::description(), versions.join(", "));
-    let (calmest, busiest) =
-        (loads.iter().fold(f64::MAX, |a, b| a.min(*b)), loads.iter().fold(0.0_f64, |a, b| a.max(*b)));
+    let Loads { calmest, busiest } = loads;
     let Sizes { talkers, each, idle, logins, storm, offline, archives, secs } = sizes;
     let (recipients, for_each) = offline;
     let (readers, in_each) = archives;
@@ -179,18 +117,4 @@ Written by `make bench` on {date}: do not edit above \"A million sessions\".
   19,000 TLS sessions in one server, and then a million without sockets in one process.
 "
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_new_table_leaves_the_sections_below_it_alone() {
-        assert_eq!(
-            kept_of("# Benchmarks\n\nthe table\n\n## A million sessions\n\n10 KiB\n"),
-            "\n## A million sessions\n\n10 KiB\n"
-        );
-        assert_eq!(kept_of("# Benchmarks\n"), "");
-    }
 }
