@@ -2,7 +2,8 @@
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use testkit::{Client, TestServer};
+use testkit::sasl2::Device;
+use testkit::{Client, Login, Security, TestServer};
 
 use crate::operator::Operator;
 
@@ -112,6 +113,12 @@ async fn every_change_on_the_command_line_leaves_one_entry() -> Result<()> {
     log.adds("user add", &[by_hand("account.create", "dave@localhost", "done")]).await?;
     server.cli(&["user", "import", "--merge", &file.to_string_lossy()], "").await?.success()?;
     log.adds("user import", &[by_hand("account.import", "-", "done")]).await?;
+    let address = server.address("c2s_tls")?;
+    let login = Login { security: Security::DirectTls, address, ..server.login("dave", "correct horse")? };
+    let _client = Device::new(login, 1).register("HT-SHA-256-NONE").await?;
+    log.adds("a device", &[]).await?;
+    server.cli(&["user", "devices", "revoke", "dave"], "").await?.success()?;
+    log.adds("user devices revoke", &[by_hand("device.revoke", "dave@localhost", "done")]).await?;
     for args in [&["user", "list"][..], &["user", "show", "dave"], &["token", "list"], &["invite", "list"], &["audit"]]
     {
         server.cli(args, "").await?.success()?;
