@@ -8,6 +8,7 @@ use storage::{Db, IdSource};
 use tokio_util::sync::CancellationToken;
 
 use crate::accounts::Accounts;
+use crate::acme::Answers;
 use crate::admin::Audit;
 use crate::c2s::admission::Admission;
 use crate::c2s::guessing::{self, Guessing};
@@ -16,6 +17,8 @@ use crate::component::Components;
 use crate::config::Config;
 use crate::ext::adhoc::Commands;
 use crate::ext::register::Registrations;
+use crate::health::Health;
+use crate::metrics::Metrics;
 use crate::routing::Line;
 use crate::sessions::Sessions;
 use crate::tls::Tls;
@@ -44,6 +47,8 @@ pub struct Host {
     pub components: Components,
     /// Certificates; None on a server that only speaks plaintext on loopback.
     pub tls: Option<Arc<Tls>>,
+    /// What a certificate authority is shown while it looks.
+    pub answers: Answers,
     /// The time.
     pub clock: Clock,
     /// Archive ids, increasing.
@@ -56,6 +61,10 @@ pub struct Host {
     pub audit: Audit,
     /// How many accounts which address registered in-band of late (XEP-0077).
     pub registrations: Registrations,
+    /// Whether the server may be given work.
+    pub health: Health,
+    /// What is counted for the operator.
+    pub metrics: Metrics,
     /// Keys the fake SCRAM salts of unknown users; stable over restarts.
     pub server_secret: [u8; 32],
     /// When the process started, in ms since the epoch (XEP-0012 uptime).
@@ -92,12 +101,15 @@ impl Host {
             sessions: Sessions::default(),
             components,
             tls,
+            answers: Answers::default(),
             clock,
             ids: IdSource::seeded(seed()),
             line: Line::default(),
             commands,
             audit: Audit::default(),
             registrations,
+            health: Health::default(),
+            metrics: Metrics::default(),
             server_secret,
             started_ms: clock.now_ms(),
             connection_ids: AtomicU64::new(1),

@@ -1,6 +1,7 @@
 //! `whimbreld`: the XMPP server. `ARCHITECTURE.md` walks a message through these modules.
 
 pub mod accounts;
+pub mod acme;
 pub mod admin;
 pub mod backup;
 pub mod c2s;
@@ -12,11 +13,13 @@ pub mod control;
 mod credentials;
 pub mod devices;
 pub mod ext;
+pub mod health;
 pub mod host;
 pub mod http;
 pub mod limits;
 pub mod log;
 pub mod mailbox;
+pub mod metrics;
 pub mod portable;
 pub mod presence;
 pub mod provisioning;
@@ -24,4 +27,7 @@ pub mod roster;
 pub mod routing;
 pub mod run;
 pub mod sessions;
+pub mod supervisor;
 pub mod tls;
+pub mod traces;
+pub mod turn;

@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use xmpp::error::StreamError;
 
+use crate::acme;
 use crate::admin::{self, Actor};
 use crate::c2s::listener::{self, Kind};
 use crate::component;
@@ -20,7 +21,9 @@ use crate::devices;
 use crate::host::Host;
 use crate::http::{self, Scheme};
 use crate::mailbox;
+use crate::metrics;
 use crate::provisioning;
+use crate::supervisor;
 use crate::tls::{Tls, TlsError};
 
 /// How often certificate files are looked at.
@@ -65,10 +68,11 @@ struct Listeners {
     components: Vec<TcpListener>,
     http: Vec<TcpListener>,
     https: Vec<TcpListener>,
+    metrics: Vec<TcpListener>,
 }
 
 /// Runs a server until a signal ends it. Prints one line to standard output once it can be reached:
-/// `ready domain=... c2s=... c2s_tls=... components=... http=... https=...`.
+/// `ready domain=... c2s=... c2s_tls=... components=... http=... https=... metrics=...`.
 pub async fn serve(mut config: Config) -> Result<(), RunError> {
     let listeners = Listeners {
         starttls: bind("c2s.listen", &config.c2s.listen).await?,
@@ -76,6 +80,7 @@ pub async fn serve(mut config: Config) -> Result<(), RunError> {
         components: bind("components.listen", &config.components.listen).await?,
         http: bind("http.listen", &config.http.listen).await?,
         https: bind("http.tls_listen", &config.http.tls_listen).await?,
+        metrics: bind("metrics.listen", config.metrics.listen.as_slice()).await?,
     };
     if config.http.public_url == PublicUrl::of(&config.server.domain, &config.http.tls_listen, &config.http.listen) {
         // Where the system chose the ports, they are known now.
@@ -83,6 +88,9 @@ pub async fn serve(mut config: Config) -> Result<(), RunError> {
         config.http.public_url = PublicUrl::of(&config.server.domain, &tls, &plain);
     }
     let options = database_options(&config)?;
+    if let Some(acme) = &config.tls.acme {
+        acme::prepare(acme, &config.tls.cert, &config.server.data_dir)?;
+    }
     let tls = Arc::new(Tls::load(&config.tls.cert, &config.tls.key)?);
     let db = Db::open(&config.storage.url, &config.server.data_dir, &options).await?;
     storage::accounts::finish_deletions(&db).await?;
@@ -122,9 +130,18 @@ async fn run(host: Arc<Host>, listeners: Listeners, control: Control) -> Result<
     let (events, mut requests) = mpsc::channel(16);
     accepting.spawn(control.serve(addresses, events));
     accepting.spawn(mailbox::purge_forever(host.clone()));
+    accepting.spawn(acme::renew_forever(host.clone()));
     if let Some(tls) = host.tls.clone() {
         accepting.spawn(tls.watch(CERTIFICATE_CHECK));
     }
+    // These go on until the server has drained.
+    let mut watching = tokio::task::JoinSet::new();
+    watching.spawn(supervisor::reassure());
+    for listener in listeners.metrics {
+        watching.spawn(metrics::listener::serve(host.clone(), listener));
+    }
+    host.health.listens();
+    supervisor::ready();
     println!("{ready}");
     tracing::info!("{ready}");
     loop {
@@ -138,8 +155,10 @@ async fn run(host: Arc<Host>, listeners: Listeners, control: Control) -> Result<
         }
     }
     tracing::info!("stopping");
+    supervisor::stopping();
     accepting.shutdown().await;
     drain(&host).await;
+    watching.shutdown().await;
     host.db.close().await;
     tracing::info!("stopped");
     Ok(())
@@ -253,7 +272,7 @@ async fn bind(key: &'static str, addresses: &[SocketAddr]) -> Result<Vec<TcpList
 
 fn addresses(listeners: &Listeners) -> std::io::Result<Vec<SocketAddr>> {
     let xmpp = listeners.starttls.iter().chain(&listeners.direct_tls).chain(&listeners.components);
-    xmpp.chain(&listeners.http).chain(&listeners.https).map(TcpListener::local_addr).collect()
+    xmpp.chain(&listeners.http).chain(&listeners.https).chain(&listeners.metrics).map(TcpListener::local_addr).collect()
 }
 
 fn local(listeners: &[TcpListener]) -> std::io::Result<Vec<SocketAddr>> {
@@ -272,6 +291,7 @@ fn ready_line(host: &Host, listeners: &Listeners) -> std::io::Result<String> {
         ("components", &listeners.components),
         ("http", &listeners.http),
         ("https", &listeners.https),
+        ("metrics", &listeners.metrics),
     ];
     for (name, listeners) in kinds {
         let addresses: Vec<String> = local(listeners)?.iter().map(SocketAddr::to_string).collect();

@@ -9,7 +9,10 @@ use std::{
 use anyhow::{Context, Result, bail};
 
 /// Where a program is. Debian keeps those of PostgreSQL out of `PATH`, in a folder for each version.
-pub(crate) fn find(name: &str, package: &str) -> Result<PathBuf> {
+///
+/// # Errors
+/// When it is missing; the error says how to install it.
+pub fn find(name: &str, package: &str) -> Result<PathBuf> {
     let folders = std::env::var_os("PATH").unwrap_or_default();
     let mut places: Vec<_> = std::env::split_paths(&folders).collect();
     let mut versions: Vec<_> = std::fs::read_dir("/usr/lib/postgresql")

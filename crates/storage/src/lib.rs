@@ -14,6 +14,7 @@ pub mod blocklist;
 mod db;
 pub mod devices;
 pub mod dialect;
+mod histogram;
 mod ids;
 pub mod invites;
 pub mod limits;
@@ -31,9 +32,10 @@ pub mod vcards;
 pub use accounts::AccountId;
 pub use db::{
     Db, Error, InlineOptions, Options, Outcome, Password, Queued, Row, Snapshot, Statement, Stats, StatsSnapshot,
-    Value, without_password,
+    Value, Waiting, without_password,
 };
 pub use devices::DeviceId;
+pub use histogram::{Histogram, Observed};
 pub use ids::{ArchiveId, IdSource, ParseArchiveIdError};
 pub use invites::InviteId;
 pub use seal::{Fingerprint, MasterKeyRefused, MasterKeys, Reread, Rotated, rotate};

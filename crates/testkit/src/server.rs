@@ -23,6 +23,8 @@ use crate::whimbreld::{Finished, binary, command};
 pub struct TestServerBuilder {
     domain: String,
     settings: BTreeMap<String, String>,
+    /// Variables that are no settings.
+    variables: Vec<(String, String)>,
     /// That of the environment, if none is asked for.
     backend: Option<Backend>,
 }
@@ -48,6 +50,7 @@ impl Default for TestServerBuilder {
         Self {
             domain: String::from("localhost"),
             settings: settings.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
+            variables: Vec::new(),
             backend: None,
         }
     }
@@ -65,6 +68,13 @@ impl TestServerBuilder {
     #[must_use]
     pub fn unset(mut self, key: &str) -> Self {
         self.settings.remove(key);
+        self
+    }
+
+    /// Sets a variable of the environment that is no setting.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -99,9 +109,10 @@ impl TestServerBuilder {
             .await?
             .success()
             .context("whimbreld init")?;
+        let settings = self.settings.iter().map(|(key, value)| (variable(key), value.clone()));
         let mut server = TestServer {
             domain: self.domain,
-            environment: self.settings.iter().map(|(key, value)| (variable(key), value.clone())).collect(),
+            environment: settings.chain(self.variables).collect(),
             home,
             log: Arc::default(),
             ready: BTreeMap::new(),

@@ -105,6 +105,8 @@ pub const PORTABLE_ACCOUNT: &str = "urn:x-whimbrel:account:0";
 pub const XINCLUDE: &str = "http://www.w3.org/2001/XInclude";
 /// XEP-0249 direct invitation to a room.
 pub const CONFERENCE: &str = "jabber:x:conference";
+/// XEP-0215 external services.
+pub const EXTERNAL_SERVICES: &str = "urn:xmpp:extdisco:2";
 /// XEP-0280 message carbons.
 pub const CARBONS: &str = "urn:xmpp:carbons:2";
 /// XEP-0280 §6.1 disco feature: the recommended rules are followed.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use storage::accounts::Account as Row;
 use tokio::sync::Semaphore;
+use tracing::Instrument as _;
 use xmpp::build::Xml;
 use xmpp::error::StreamError;
 use xmpp::jid::BareJid;
@@ -18,7 +19,9 @@ use super::wire::{Wire, WireError};
 use crate::accounts::Account;
 use crate::credentials::keys_of;
 use crate::host::Host;
+use crate::metrics::Logins;
 use crate::provisioning;
+use crate::traces::TARGET;
 
 /// Passwords checked at a time; the rest wait, so that guessing cannot take the machine.
 static HASHING: Semaphore = Semaphore::const_new(2);
@@ -106,6 +109,18 @@ pub(super) async fn prove(
             response(wire, profile).await?
         }
     };
+    let span = tracing::debug_span!(target: TARGET, "log in", mechanism = mechanism.name());
+    let exchange = prove_by(host, wire, channel, profile, (mechanism, initial));
+    exchange.instrument(span).await
+}
+
+async fn prove_by(
+    host: &Arc<Host>,
+    wire: &mut Wire,
+    channel: &Channel,
+    profile: Profile,
+    (mechanism, initial): (Mechanism, Vec<u8>),
+) -> Result<(Arc<Account>, Vec<u8>), AuthError> {
     let (account, proof) = match mechanism {
         Mechanism::Plain => (plain_login(host, channel, &initial).await?, Vec::new()),
         scram => scram_login(host, wire, channel, profile, (scram, &initial)).await?,
@@ -170,6 +185,7 @@ pub(super) fn attempt<'a>(channel: &Channel, account: &'a BareJid, secret: Secre
 /// Refuses the attempts of those who guess.
 pub(super) fn check_guessing(host: &Host, attempt: &Attempt<'_>) -> Result<(), Failure> {
     host.guessing.check(attempt, host.clock.now_ms()).map_err(|refusal| {
+        logins(host, attempt).refused.add(1);
         if refusal.is_first {
             tracing::warn!(ip = %attempt.ip, bound = refusal.bound, "too many failed log-ins: refused for a minute");
         }
@@ -180,13 +196,24 @@ pub(super) fn check_guessing(host: &Host, attempt: &Attempt<'_>) -> Result<(), F
 /// Remembers who got in and who guessed wrong. A malformed message was no guess.
 pub(super) fn note_outcome<T>(host: &Host, attempt: &Attempt<'_>, outcome: Result<T, Failure>) -> Result<T, Failure> {
     match &outcome {
-        Ok(_) => host.guessing.succeeded(attempt, host.clock.now_ms()),
+        Ok(_) => {
+            logins(host, attempt).accepted.add(1);
+            host.guessing.succeeded(attempt, host.clock.now_ms());
+        }
         Err(failure) if failure.condition == Condition::NotAuthorized => {
+            logins(host, attempt).wrong.add(1);
             host.guessing.failed(attempt, host.clock.now_ms());
         }
         Err(_) => {}
     }
     outcome
+}
+
+fn logins<'a>(host: &'a Host, attempt: &Attempt<'_>) -> &'a Logins {
+    match attempt.secret {
+        Secret::Password => &host.metrics.passwords,
+        Secret::Token => &host.metrics.tokens,
+    }
 }
 
 /// For those who guess, and for all else at their address.

@@ -67,6 +67,11 @@ pub(super) async fn serve(host: Arc<Host>, mut wire: Box<Wire>, peer: Peer, mut 
     let Established { session, mut outbox, resumed } = established;
     session.heard_ms.store(host.clock.now_ms(), Ordering::Relaxed);
     let is_resumed = resumed.is_some();
+    if is_resumed {
+        host.metrics.resumed.add(1)
+    } else {
+        host.metrics.begun.add(1)
+    }
     if let Some(resumption) = resumed
         && let Err(error) = Box::pin(pick_up(&host, &session, &mut outbox, resumption)).await
     {
@@ -121,6 +126,7 @@ pub(super) async fn serve(host: Arc<Host>, mut wire: Box<Wire>, peer: Peer, mut 
 
 /// Reads and writes side by side until something ends it.
 async fn run(host: &Arc<Host>, wire: &mut Wire, session: &Arc<Session>, outbox: &mut Outbox) -> Ending {
+    let _counted = host.metrics.connected.of(wire.transport.counted_as()).enter();
     let (from_client, to_client) = tokio::io::split(&mut wire.transport);
     let progress = Progress::default();
     let reader = Reader { host, session, incoming: &mut wire.incoming, progress: &progress };
@@ -229,6 +235,7 @@ async fn hibernate(host: &Arc<Host>, session: Arc<Session>, mut outbox: Outbox) 
         return Box::pin(end_session(host, &session, &mut outbox)).await;
     };
     tracing::debug!(resume_secs, "waiting for the client to resume");
+    let _counted = host.metrics.hibernating.enter();
     // What the socket did not take is unacknowledged, and sent again after the resumption.
     outbox.batch = Batch::default();
     let timeout = tokio::time::sleep(Duration::from_secs(resume_secs));

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use tokio::io::DuplexStream;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_rustls::TlsAcceptor;
 use tracing::Instrument;
 use xmpp::error::StreamError;
 
@@ -15,6 +14,7 @@ use super::admission::{Admitted, Bounds};
 use super::connection;
 use super::negotiation::Peer;
 use super::wire::{Transport, Wire, xml_limits};
+use crate::acme;
 use crate::host::Host;
 use crate::limits::Limits;
 
@@ -76,9 +76,11 @@ async fn serve_one(host: Arc<Host>, socket: TcpStream, peer: SocketAddr, kind: K
             let Some(tls) = &host.tls else { return };
             let identity = tls.current();
             // Boxed, so that the room of a handshake is given back after it.
-            let accepting = Box::pin(TlsAcceptor::from(identity.direct_config()).accept(socket));
+            let accepting = Box::pin(acme::accept(&host.answers, socket, identity.direct_config()));
             match tokio::time::timeout(limit, accepting).await {
-                Ok(Ok(stream)) => Transport::Tls(Box::new(stream), identity),
+                Ok(Ok(Some(stream))) => Transport::Tls(Box::new(stream), identity),
+                // A certificate authority, which has seen what it wanted.
+                Ok(Ok(None)) => return,
                 Ok(Err(error)) => {
                     tracing::debug!(%error, "TLS handshake failed");
                     return;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use jid::Jid;
 use tokio::io::AsyncRead;
+use tracing::Instrument as _;
 use xmpp::build::Xml;
 use xmpp::error::{Condition, StanzaError, StreamError};
 use xmpp::ns;
@@ -17,6 +18,7 @@ use super::wire::{Incoming, WireError};
 use crate::host::Host;
 use crate::routing::{self, Origin, Unhandled, message};
 use crate::sessions::{Outbound, Session};
+use crate::traces::TARGET;
 
 /// Messages of one client that share a commit.
 const BATCH: usize = 64;
@@ -126,7 +128,9 @@ impl Reader<'_> {
 
     async fn handle_messages(&self, messages: Vec<Stanza>) -> Result<(), Ending> {
         let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
-        match message::handle(self.host, &Origin::Session(self.session), messages).await {
+        self.host.metrics.received.message.add(u64::from(count));
+        let span = tracing::debug_span!(target: TARGET, "messages", count);
+        match message::handle(self.host, &Origin::Session(self.session), messages).instrument(span).await {
             Ok(()) => {
                 self.count(count);
                 Ok(())
@@ -136,12 +140,20 @@ impl Reader<'_> {
     }
 
     async fn handle(&self, stanza: Stanza) -> Result<(), Ending> {
+        self.host.metrics.received.count(stanza.kind);
         if matches!(stanza.kind, Kind::Iq(IqType::Set)) && stanza.has("bind", ns::BIND) {
             // RFC 6120 §7.7: one resource per stream.
             let error = StanzaError::with_text(Condition::NotAllowed, "a resource is bound already");
             routing::answer_error(self.host, &Origin::Session(self.session), &stanza, &error).await;
-        } else if routing::route(self.host, &Origin::Session(self.session), stanza).await.is_err() {
-            return self.not_stored();
+        } else {
+            let span = match stanza.kind {
+                Kind::Presence(_) => tracing::debug_span!(target: TARGET, "presence"),
+                _ => tracing::debug_span!(target: TARGET, "iq"),
+            };
+            let routed = routing::route(self.host, &Origin::Session(self.session), stanza).instrument(span).await;
+            if routed.is_err() {
+                return self.not_stored();
+            }
         }
         self.count(1);
         Ok(())

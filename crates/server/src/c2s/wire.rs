@@ -14,6 +14,7 @@ use tokio_rustls::server::TlsStream;
 use xmpp::error::StreamError;
 use xmpp::xml::{Frame, Limits, Scanner, XmlError};
 
+use crate::metrics;
 use crate::tls::Identity;
 
 /// Bytes asked of the socket at a time.
@@ -41,6 +42,17 @@ pub enum Transport {
     Memory(DuplexStream),
     /// Nothing: the socket was taken for a TLS handshake.
     Closed,
+}
+
+impl Transport {
+    /// Its name in metrics.
+    pub fn counted_as(&self) -> metrics::Transport {
+        match self {
+            Self::Tcp(_) | Self::Closed => metrics::Transport::Tcp,
+            Self::Tls(..) => metrics::Transport::Tls,
+            Self::Memory(_) => metrics::Transport::Memory,
+        }
+    }
 }
 
 impl AsyncRead for Transport {

@@ -150,6 +150,7 @@ impl Writer<'_> {
     }
 
     fn put(&mut self, delivery: Arc<Delivery>) -> Result<(), Broken> {
+        self.host.metrics.sent.count_xml(&delivery.xml);
         let batch = &mut self.outbox.batch;
         batch.bytes.extend_from_slice(&delivery.xml);
         match self.session.sm.lock().as_mut() {
@@ -218,6 +219,7 @@ impl Writer<'_> {
                     return Err(Broken::Socket);
                 }
             };
+            self.host.metrics.caught_up.add(u64::try_from(messages.len()).unwrap_or(u64::MAX));
             for (id, xml) in messages {
                 self.outbox.flushed.insert(id);
                 self.put(Arc::new(Delivery { xml, class: Class::Urgent, undelivered: Some(id) }))?;

@@ -83,6 +83,9 @@ fn exposed(what: &str, file: &Path) -> Finding {
 
 fn certificate(config: &Config) -> Vec<Finding> {
     let (cert, key) = (&config.tls.cert, &config.tls.key);
+    if let (Some(acme), false) = (&config.tls.acme, cert.exists()) {
+        return vec![Finding::Ok(format!("certificate of {} is got at the first start", acme.directory))];
+    }
     if let Err(error) = Tls::load(cert, key) {
         return vec![Finding::Problem(error.to_string())];
     }
@@ -207,8 +210,10 @@ fn listeners(config: &Config) -> Vec<Finding> {
         ("http.tls_listen", &config.http.tls_listen),
         ("components.listen", &config.components.listen),
     ];
+    let metrics = config.metrics.listen.map(|address| ("metrics.listen", address));
     keys.into_iter()
         .flat_map(|(key, addresses)| addresses.iter().map(move |address| (key, *address)))
+        .chain(metrics)
         .map(|(key, address)| listener(key, address, &running))
         .collect()
 }

@@ -6,6 +6,7 @@ use super::init::private_dir;
 use super::output::Failure;
 use crate::config::Config;
 use crate::control::DataDirLock;
+use crate::traces::Traces;
 
 pub(super) fn run(file: &Path) -> Result<(), Failure> {
     foreground(Config::load(file)?)
@@ -13,7 +14,9 @@ pub(super) fn run(file: &Path) -> Result<(), Failure> {
 
 /// Runs a server until SIGTERM or SIGINT; the data folder is made when it is missing, and locked.
 pub(super) fn foreground(config: Config) -> Result<(), Failure> {
-    crate::log::start(&config.log);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("whimbreld").build()?;
+    let traces = Traces::start(&config.traces, &config.server.node, runtime.handle()).map_err(Failure::new)?;
+    crate::log::start(&config.log, traces.as_ref());
     for warning in config.warnings() {
         tracing::warn!("{warning}");
     }
@@ -27,7 +30,9 @@ pub(super) fn foreground(config: Config) -> Result<(), Failure> {
     }
     private_dir(&config.server.data_dir)?;
     let _lock = DataDirLock::acquire(&config.server.data_dir)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("whimbreld").build()?;
-    runtime.block_on(crate::run::serve(config))?;
-    Ok(())
+    let served = runtime.block_on(crate::run::serve(config));
+    if let Some(traces) = traces {
+        traces.finish();
+    }
+    Ok(served?)
 }

@@ -133,6 +133,7 @@ async fn read(
         match incoming.next_frame() {
             Ok(Some(Frame::Element(element))) => match admit(domain, element) {
                 Admitted::Route(stanza) => {
+                    host.metrics.received.count(stanza.kind);
                     let (host, domain) = (host.clone(), domain.to_owned());
                     // In a task of its own: what is begun is finished, also when the connection ends meanwhile. A
                     // message that could not be kept was answered with an error: nothing is left to do here.

@@ -12,6 +12,7 @@ use super::value::{BoundValue, ContactUri};
 use super::{
     ArchiveConfig, C2sConfig, ComponentsConfig, Config, ConfigError, Contacts, HttpConfig, KeysConfig, LogConfig,
     LogFormat, MasterKeySource, PublicUrl, RegistrationConfig, Secret, ServerConfig, StorageConfig, TlsConfig, env,
+    operations,
 };
 use crate::limits::Limits;
 
@@ -65,8 +66,10 @@ fn read(settings: &mut Settings, file: &Path) -> Result<Config, ConfigError> {
     let tls = TlsConfig {
         cert: path_or(settings, &folder, "tls.cert", "tls/cert.pem")?,
         key: path_or(settings, &folder, "tls.key", "tls/key.pem")?,
+        acme: operations::acme(settings, &folder, domain.as_ref())?,
     };
     let mut http = HttpConfig::take(settings)?;
+    let tls = if tls.acme.is_some() { crate::acme::kept_in(tls, &rest.data_dir) } else { tls };
     let registration = RegistrationConfig {
         in_band: settings.take("registration.in_band")?.unwrap_or(false),
         invites: settings.take("registration.invites")?.unwrap_or(true),
@@ -83,6 +86,9 @@ fn read(settings: &mut Settings, file: &Path) -> Result<Config, ConfigError> {
         format: settings.take("log.format")?.unwrap_or(LogFormat::Text),
         level: settings.take_checked("log.level", log_level)?.unwrap_or_else(|| String::from("info")),
     };
+    let metrics = operations::metrics(settings)?;
+    let traces = operations::traces(settings)?;
+    let turn = operations::turn(settings, &folder)?;
     let limits = limits(settings)?;
     let Some(domain) = domain else {
         settings.finish()?;
@@ -106,6 +112,9 @@ fn read(settings: &mut Settings, file: &Path) -> Result<Config, ConfigError> {
         archive,
         limits,
         log,
+        metrics,
+        traces,
+        turn,
     })
 }
 

@@ -6,6 +6,7 @@ mod error;
 mod http;
 mod load;
 pub mod master_key;
+mod operations;
 mod retention;
 mod settings;
 pub mod template;
@@ -21,6 +22,7 @@ use jid::{BareJid, DomainPart};
 pub use error::ConfigError;
 pub use http::{HttpConfig, Origins, PublicUrl};
 pub use master_key::{MasterKeyError, MasterKeySource};
+pub use operations::{AcmeChallenge, AcmeConfig, MetricsConfig, TracesConfig, TurnConfig};
 pub use retention::Retention;
 pub(crate) use retention::parse_duration;
 pub use settings::Origin;
@@ -54,6 +56,12 @@ pub struct Config {
     pub limits: Limits,
     /// `[log]`
     pub log: LogConfig,
+    /// `[metrics]`
+    pub metrics: MetricsConfig,
+    /// `[traces]`
+    pub traces: TracesConfig,
+    /// `[turn]`
+    pub turn: TurnConfig,
 }
 
 /// `[server]`: who this server is.
@@ -106,6 +114,8 @@ pub struct TlsConfig {
     pub cert: PathBuf,
     /// Its private key, PEM.
     pub key: PathBuf,
+    /// `[tls.acme]`: the server gets the certificate itself, and both paths above name the file it keeps it in.
+    pub acme: Option<AcmeConfig>,
 }
 
 /// `[registration]`: how accounts come into being.
@@ -218,6 +228,15 @@ impl Config {
                 "components.listen has {address}, which other machines can reach, and XEP-0114 does not encrypt: \
                  listen on 127.0.0.1"
             ));
+        }
+        if let Some(address) = self.metrics.listen.filter(|address| !address.ip().is_loopback()) {
+            warnings.push(format!(
+                "metrics.listen is {address}, which other machines can reach: whoever does sees how busy the server is; \
+                 listen on 127.0.0.1, or let a firewall keep others out"
+            ));
+        }
+        if let Some(acme) = &self.tls.acme {
+            warnings.extend(acme.unreachable(self));
         }
         warnings
     }

@@ -74,6 +74,14 @@ allow_plaintext = false            # true only for tests and benchmarks on loopb
 cert = "tls/cert.pem"              # the chain, your own certificate first
 key = "tls/key.pem"
 
+[tls.acme]                         # or let the server get and renew its certificate (docs/operations.md)
+enabled = false                    # true leaves the two keys above unused
+# directory = "https://acme-v02.api.letsencrypt.org/directory"
+# directory_ca = "ca.pem"          # when the system does not know the authority
+# contact = ["mailto:you@{domain}"]
+# domains = ["{domain}"]
+# challenge = "http-01"            # port 80 leads to http.listen; or "tls-alpn-01": 443 to a TLS listener
+
 [http]                             # browsers, media, administration
 listen = ["{http_listen}"]         # plain: for a reverse proxy; [] for none
 tls_listen = ["{https_listen}"]
@@ -107,6 +115,19 @@ retention = "forever"              # or a time such as "30d", or "until-delivere
 [log]
 format = "text"                    # or "json"
 level = "info"                     # or "debug", or "info,server::c2s=debug"
+
+[metrics]                          # /metrics for Prometheus, /healthz, /readyz
+# listen = "127.0.0.1:9090"
+
+[traces]                           # OpenTelemetry
+# otlp_endpoint = "http://127.0.0.1:4318"
+# sample_ratio = 0.01              # of how many traces one is kept
+# service_name = "whimbrel"
+
+[turn]                             # for calls: STUN and TURN servers that clients are told of (XEP-0215)
+# services = ["stun:turn.{domain}:3478", "turn:turn.{domain}:3478?transport=udp"]
+# secret_file = "turn.secret"      # coturn's static-auth-secret, or `secret` with the text itself
+# ttl = "12h"                      # how long a client's password is good
 
 [limits]                           # docs/limits.md lists them all
 # stanza_bytes_max = 262144

@@ -14,9 +14,10 @@ use super::{LogFormat, Retention, Secret};
 pub(super) enum Value {
     Text(String),
     Integer(i64),
+    Float(f64),
     Boolean(bool),
     List(Vec<Value>),
-    /// A kind of value that no key wants (dates, floats, tables in lists): its TOML name.
+    /// A kind of value that no key wants (dates, tables in lists): its TOML name.
     Unwanted(&'static str),
 }
 
@@ -27,6 +28,7 @@ impl Value {
             DeValue::Boolean(value) => Self::Boolean(*value),
             DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
                 .map_or(Self::Unwanted("huge integer"), Self::Integer),
+            DeValue::Float(number) => number.as_str().parse().map_or(Self::Unwanted("float"), Self::Float),
             DeValue::Array(items) => Self::List(items.iter().map(|item| Self::from_toml(item.get_ref())).collect()),
             other => Self::Unwanted(other.type_str()),
         }
@@ -37,6 +39,7 @@ impl Value {
         match self {
             Self::Text(text) => format!("\"{}\"", text.escape_debug()),
             Self::Integer(number) => number.to_string(),
+            Self::Float(number) => number.to_string(),
             Self::Boolean(value) => value.to_string(),
             Self::List(_) => String::from("a list"),
             Self::Unwanted(kind) => format!("a {kind}"),

@@ -60,7 +60,9 @@ async fn may_see_presence(request: &Request<'_>, account: &Account) -> Result<bo
 
 fn server_info(config: &Config) -> Xml {
     let registration = config.registration.in_band.then_some(ns::REGISTER);
-    let features = table::SUPPORTED.iter().flat_map(|xep| xep.server_features).copied().chain(registration);
+    let services = (!config.turn.services.is_empty()).then_some(ns::EXTERNAL_SERVICES);
+    let features = table::SUPPORTED.iter().flat_map(|xep| xep.server_features).copied();
+    let features = features.chain(registration).chain(services);
     description("server", "im", Some("Whimbrel"), features).child_opt(contact_form(&config.server.contacts))
 }
 

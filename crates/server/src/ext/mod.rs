@@ -17,6 +17,7 @@ pub mod blocking;
 pub mod carbons;
 pub mod client_access;
 pub mod disco;
+pub mod external_services;
 pub mod last_activity;
 pub mod mam;
 pub mod ping;

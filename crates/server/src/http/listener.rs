@@ -16,11 +16,11 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
 use tower_service::Service;
 use tracing::Instrument;
 use xmpp::sasl::ChannelBindings;
 
+use crate::acme;
 use crate::c2s::admission::{Admitted, Bounds};
 use crate::host::Host;
 use crate::limits::Limits;
@@ -99,14 +99,15 @@ async fn serve_one(
             let Some(tls) = &host.tls else { return };
             let identity = tls.current();
             // Boxed, so that the room of a handshake is given back after it.
-            let accepting = Box::pin(TlsAcceptor::from(identity.https_config()).accept(socket));
+            let accepting = Box::pin(acme::accept(&host.answers, socket, identity.https_config()));
             match timeout(Duration::from_secs(host.config.limits.http_head_secs), accepting).await {
-                Ok(Ok(stream)) => {
+                Ok(Ok(Some(stream))) => {
                     arrival.bindings = Arc::new(tls::channel_bindings(stream.get_ref().1, &identity));
                     converse(&host, stream, arrival, router).await;
                 }
                 Ok(Err(error)) => tracing::debug!(%error, "TLS handshake failed"),
-                Err(_) => {}
+                // A certificate authority, which has seen what it wanted; or somebody too slow.
+                Ok(Ok(None)) | Err(_) => {}
             }
         }
     }

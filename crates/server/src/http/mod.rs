@@ -7,14 +7,17 @@ mod error;
 mod host_meta;
 mod invite;
 pub mod listener;
+mod operations;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 
 pub use caller::Caller;
 pub use error::Problem;
 pub use listener::{Arrival, Scheme};
+pub use operations::health_routes;
 
 use crate::host::Host;
 
@@ -24,9 +27,11 @@ pub fn router(host: Arc<Host>) -> Router {
     let origins = &host.config.http.origins;
     Router::new()
         .merge(host_meta::routes(origins)) // /.well-known/host-meta, XEP-0156
+        .merge(operations::routes()) // /healthz, /readyz, /.well-known/acme-challenge
         .merge(admin::routes(&host)) // /admin/v1
         .merge(invite::routes()) // /invite, XEP-0401
         .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::no_such_method)
+        .layer(from_fn_with_state(host.clone(), operations::count))
         .with_state(host)
 }

@@ -115,6 +115,7 @@ async fn for_server(request: &Request<'_>) -> Reply {
         (ns::DISCO_INFO, "query") => ext::disco::info(request).await,
         (ns::DISCO_ITEMS, "query") => ext::disco::items(request).await,
         (ns::COMMANDS, "command") => ext::adhoc::handle(request).await,
+        (ns::EXTERNAL_SERVICES, _) => ext::external_services::handle(request).await,
         (ns::LAST_ACTIVITY, "query") => ext::last_activity::handle(request).await,
         (ns::PING, "ping") => ext::ping::handle(request).await,
         (ns::REGISTER, "query") => ext::register::handle(request).await,

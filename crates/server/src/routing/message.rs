@@ -7,6 +7,7 @@ use jid::Jid;
 use smallvec::SmallVec;
 use storage::ArchiveId;
 use storage::archive::{Direction, Entry};
+use tracing::Instrument as _;
 use xmpp::address;
 use xmpp::error::{Condition, ErrorType, StanzaError};
 use xmpp::ns;
@@ -22,6 +23,7 @@ use crate::ext::{archive_prefs, blocking, carbons};
 use crate::host::Host;
 use crate::mailbox::{self, Keep};
 use crate::sessions::{Class, Delivery, Resources};
+use crate::traces::TARGET;
 
 /// A message on its way.
 struct Envelope {
@@ -63,7 +65,8 @@ pub async fn handle(host: &Arc<Host>, origin: &Origin<'_>, messages: Vec<Stanza>
         }
     }
     // Before anyone sees them, and before the sender's client hears that they are handled.
-    let place = match store(host, &mut envelopes).await {
+    let storing = tracing::debug_span!(target: TARGET, "store");
+    let place = match store(host, &mut envelopes).instrument(storing).await {
         Ok(place) => place,
         Err(error) => {
             tracing::error!(%error, "messages could not be stored");
@@ -74,12 +77,11 @@ pub async fn handle(host: &Arc<Host>, origin: &Origin<'_>, messages: Vec<Stanza>
             return Err(Unhandled::NotStored);
         }
     };
-    let mut refused = Vec::new();
-    for envelope in &envelopes {
-        if let Err(error) = deliver(host, origin, envelope) {
-            refused.push((envelope, error));
-        }
-    }
+    let delivering = tracing::debug_span!(target: TARGET, "deliver");
+    let refused: Vec<_> = delivering.in_scope(|| {
+        let refusal = |envelope| deliver(host, origin, envelope).err().map(|error| (envelope, error));
+        envelopes.iter().filter_map(refusal).collect()
+    });
     drop(place);
     for (envelope, error) in refused {
         super::answer_error(host, origin, &envelope.message, &error).await;
@@ -277,6 +279,7 @@ fn deliver_local(host: &Arc<Host>, envelope: &Envelope, recipient: &Recipient) -
     let sessions = host.sessions.of(recipient.account.localpart());
     let plan = plan_for(&sessions, &envelope.decision.to, kind, copied);
     if plan.message.is_empty() && plan.carbon.is_empty() {
+        host.metrics.kept.add(u64::from(recipient.waits));
         return Resources::new();
     }
     let id = recipient.archives.then(|| mailbox::stanza_id(own, envelope.id));

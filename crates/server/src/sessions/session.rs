@@ -140,6 +140,11 @@ impl Session {
         let _ = self.queue.send(item).await;
     }
 
+    /// How many items wait in its queue.
+    pub fn queued(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
     /// Ends the session with a stream error.
     pub fn end(&self, error: StreamError) {
         self.control.put(Control::End(error));

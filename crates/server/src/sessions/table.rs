@@ -108,6 +108,15 @@ impl Sessions {
         self.shards.iter().map(|shard| shard.read().values().map(|resources| resources.len()).sum::<usize>()).sum()
     }
 
+    /// What is in the queues of all sessions, and in the longest one.
+    pub fn queued(&self) -> (usize, usize) {
+        self.shards.iter().fold((0, 0), |(all, longest), shard| {
+            let shard = shard.read();
+            let queues = shard.values().flatten().map(|session| session.queued());
+            queues.fold((all, longest), |(all, longest), queued| (all + queued, longest.max(queued)))
+        })
+    }
+
     /// How many names there are by which a session could be resumed.
     pub fn resumable_count(&self) -> usize {
         self.resumable.iter().map(|shard| shard.lock().len()).sum()

@@ -31,7 +31,7 @@ pub use snapshot::Snapshot;
 pub use sqlite::InlineOptions;
 pub(crate) use sqlite::{execute, for_each};
 pub use statement::{Statement, Value};
-pub use stats::{Stats, StatsSnapshot};
+pub use stats::{Stats, StatsSnapshot, Waiting};
 
 use self::{
     job::{Read, Write},
@@ -313,6 +313,23 @@ impl Db {
             Driver::Remote(driver) => driver.stats(),
             Driver::Inline(driver) => driver.stats(),
         }
+    }
+
+    /// What waits for the database now.
+    pub fn waiting(&self) -> Waiting {
+        match &*self.driver {
+            Driver::Threads(driver) => driver.waiting(),
+            Driver::Remote(driver) => driver.waiting(),
+            Driver::Inline(_) => Waiting::default(),
+        }
+    }
+
+    /// Whether the database answers: by a query that needs no table.
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.query(Statement::new("SELECT 1", [])).await.map(drop)
     }
 
     /// What kind of database it is: for the few statements that differ.

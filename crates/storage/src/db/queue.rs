@@ -89,6 +89,11 @@ impl<T> Queue<T> {
         }
     }
 
+    /// How many jobs wait.
+    pub(super) fn len(&self) -> usize {
+        self.state.lock().jobs.len()
+    }
+
     /// Refuses new jobs; those that are queued can still be popped.
     pub(super) fn close(&self) {
         self.state.lock().closed = true;

@@ -80,6 +80,7 @@ pub const SUPPORTED: &[Xep] = &[
     Xep { server_features: &[ns::PING], account_features: &[ns::PING], ..xep(199, "XMPP Ping", "2.0.1") },
     Xep { server_features: &[ns::TIME], ..xep(202, "Entity Time", "2.0") },
     xep(203, "Delayed Delivery", "2.0"),
+    Xep { note: "STUN and TURN, when the operator names them", ..xep(215, "External Service Discovery", "1.0.0") },
     Xep {
         status: Status::Partial,
         note: "without personal eventing; blocked JIDs stand in a privacy list",

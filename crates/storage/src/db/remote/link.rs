@@ -7,7 +7,7 @@ use std::{
 
 use super::{address::Address, fault::Fault, fold::Step, gate::Gate};
 use crate::{
-    db::{Error, Outcome, Row, Statement, job::BatchResult, mysql, postgres},
+    db::{Error, Outcome, Row, Statement, Stats, job::BatchResult, mysql, postgres},
     dialect::Dialect,
     limits,
 };
@@ -103,20 +103,31 @@ async fn within<T>(timeout: Duration, work: impl Future<Output = Result<T, Fault
 pub(super) struct Link {
     address: Arc<Address>,
     gate: Arc<Gate>,
+    stats: Arc<Stats>,
     role: Role,
     connection: Option<Connection>,
 }
 
 impl Link {
-    pub(super) fn new(address: Arc<Address>, gate: Arc<Gate>, role: Role, connection: Option<Connection>) -> Self {
-        Self { address, gate, role, connection }
+    pub(super) fn new(
+        address: Arc<Address>,
+        gate: Arc<Gate>,
+        stats: Arc<Stats>,
+        role: Role,
+        connection: Option<Connection>,
+    ) -> Self {
+        Self { address, gate, stats, role, connection }
     }
 
     /// The connection, made if need be. While the server is away it is [`Error::Unavailable`], mostly at once.
     pub(super) async fn connection(&mut self) -> Result<&mut Connection, Error> {
-        let connection = match self.connection.take().filter(|connection| !connection.is_closed()) {
-            Some(connection) => connection,
-            None => self.reconnect().await?,
+        let connection = match self.connection.take() {
+            Some(connection) if !connection.is_closed() => connection,
+            closed => {
+                // One that was closed while nobody used it.
+                closed.iter().for_each(|_| self.stats.lost());
+                self.reconnect().await?
+            }
         };
         Ok(self.connection.insert(connection))
     }
@@ -124,7 +135,9 @@ impl Link {
     /// Forgets the connection, which failed.
     pub(super) fn lost(&mut self, why: &str) {
         tracing::warn!(error = why, role = ?self.role, "a connection to the database was lost");
-        self.connection = None;
+        if self.connection.take().is_some() {
+            self.stats.lost();
+        }
     }
 
     async fn reconnect(&self) -> Result<Connection, Error> {
@@ -132,6 +145,7 @@ impl Link {
         match Connection::connect(&self.address, self.role).await {
             Ok(connection) => {
                 self.gate.reached();
+                self.stats.connected();
                 Ok(connection)
             }
             Err(error) => {

@@ -28,7 +28,7 @@ use self::{
     link::{Connection, Link, Role},
 };
 use super::{
-    Error, Options, Stats,
+    Error, Options, Stats, Waiting,
     job::{Read, Submitted, Write},
 };
 use crate::{
@@ -75,7 +75,10 @@ impl Remote {
             tasks: Mutex::default(),
         };
         let gate = Arc::<Gate>::default();
-        let link = |role, connection| Link::new(Arc::clone(&address), Arc::clone(&gate), role, connection);
+        let link = |role, connection| {
+            let (address, gate, stats) = (Arc::clone(&address), Arc::clone(&gate), Arc::clone(&remote.stats));
+            Link::new(address, gate, stats, role, connection)
+        };
         let writer = writer::Writer {
             link: link(Role::Writer, Some(writer)),
             queue: write_queue,
@@ -129,6 +132,14 @@ impl Remote {
 
     pub(super) fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    pub(super) fn waiting(&self) -> Waiting {
+        let Ok(queues) = self.queues() else { return Waiting::default() };
+        Waiting {
+            batches: queues.writes.max_capacity().saturating_sub(queues.writes.capacity()),
+            queries: queues.reads.max_capacity().saturating_sub(queues.reads.capacity()),
+        }
     }
 
     /// Takes nothing more; what is queued is still done, then the tasks end.

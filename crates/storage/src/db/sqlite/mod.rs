@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 use super::{
-    Error, Options, Row, Statement, Stats,
+    Error, Options, Row, Statement, Stats, Waiting,
     job::{Read, Submitted, Write},
     queue::Queue,
 };
@@ -104,6 +104,10 @@ impl Sqlite {
 
     pub(super) fn stats(&self) -> &Stats {
         &self.stats
+    }
+
+    pub(super) fn waiting(&self) -> Waiting {
+        Waiting { batches: self.writes.len(), queries: self.reads.len() }
     }
 
     pub(super) fn stop(&self) {
