@@ -7,6 +7,9 @@ use testkit::{Client, Login, Security, TestServer};
 
 use crate::operator::Operator;
 
+/// What a form is filled in with.
+type Fields<'a> = &'a [(&'a str, &'a str)];
+
 /// Action, way, target, outcome of an entry.
 type Row = (String, String, String, String);
 
@@ -141,7 +144,7 @@ async fn every_change_by_a_client_leaves_one_entry() -> Result<()> {
     let dave = &[("accountjid", "dave@localhost"), ("password", "correct horse")];
     let carol = &[("accountjids", "carol@localhost")];
     let of_carol = &[("accountjid", "carol@localhost"), ("password", "correct horse")];
-    let table: [(&str, &[(&str, &str)], &str, &str); 7] = [
+    let table: [(&str, Fields<'_>, &str, &str); 7] = [
         ("add-user", dave, "account.create", "dave@localhost"),
         ("change-user-password", of_carol, "account.password", "carol@localhost"),
         ("disable-user", carol, "account.disable", "carol@localhost"),
@@ -160,7 +163,7 @@ async fn every_change_by_a_client_leaves_one_entry() -> Result<()> {
     Ok(())
 }
 
-async fn run(client: &mut Client, node: &str, fields: &[(&str, &str)]) -> Result<()> {
+async fn run(client: &mut Client, node: &str, fields: Fields<'_>) -> Result<()> {
     let commands = "http://jabber.org/protocol/commands";
     let begun = client
         .iq(&format!(
