@@ -2,9 +2,13 @@
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use testkit::{Client, TestServer};
+use testkit::sasl2::Device;
+use testkit::{Client, Login, Security, TestServer};
 
 use crate::operator::Operator;
+
+/// What a form is filled in with.
+type Fields<'a> = &'a [(&'a str, &'a str)];
 
 /// Action, way, target, outcome of an entry.
 type Row = (String, String, String, String);
@@ -112,6 +116,12 @@ async fn every_change_on_the_command_line_leaves_one_entry() -> Result<()> {
     log.adds("user add", &[by_hand("account.create", "dave@localhost", "done")]).await?;
     server.cli(&["user", "import", "--merge", &file.to_string_lossy()], "").await?.success()?;
     log.adds("user import", &[by_hand("account.import", "-", "done")]).await?;
+    let address = server.address("c2s_tls")?;
+    let login = Login { security: Security::DirectTls, address, ..server.login("dave", "correct horse")? };
+    let _client = Device::new(login, 1).register("HT-SHA-256-NONE").await?;
+    log.adds("a device", &[]).await?;
+    server.cli(&["user", "devices", "revoke", "dave"], "").await?.success()?;
+    log.adds("user devices revoke", &[by_hand("device.revoke", "dave@localhost", "done")]).await?;
     for args in [&["user", "list"][..], &["user", "show", "dave"], &["token", "list"], &["invite", "list"], &["audit"]]
     {
         server.cli(args, "").await?.success()?;
@@ -134,7 +144,7 @@ async fn every_change_by_a_client_leaves_one_entry() -> Result<()> {
     let dave = &[("accountjid", "dave@localhost"), ("password", "correct horse")];
     let carol = &[("accountjids", "carol@localhost")];
     let of_carol = &[("accountjid", "carol@localhost"), ("password", "correct horse")];
-    let table: [(&str, &[(&str, &str)], &str, &str); 7] = [
+    let table: [(&str, Fields<'_>, &str, &str); 7] = [
         ("add-user", dave, "account.create", "dave@localhost"),
         ("change-user-password", of_carol, "account.password", "carol@localhost"),
         ("disable-user", carol, "account.disable", "carol@localhost"),
@@ -153,7 +163,7 @@ async fn every_change_by_a_client_leaves_one_entry() -> Result<()> {
     Ok(())
 }
 
-async fn run(client: &mut Client, node: &str, fields: &[(&str, &str)]) -> Result<()> {
+async fn run(client: &mut Client, node: &str, fields: Fields<'_>) -> Result<()> {
     let commands = "http://jabber.org/protocol/commands";
     let begun = client
         .iq(&format!(

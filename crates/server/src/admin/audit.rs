@@ -167,7 +167,7 @@ fn number(host: &Host) -> ArchiveId {
 }
 
 async fn forget_old(host: &Host) {
-    if host.audit.written.fetch_add(1, Ordering::Relaxed) % PURGE_EVERY != 0 {
+    if !host.audit.written.fetch_add(1, Ordering::Relaxed).is_multiple_of(PURGE_EVERY) {
         return;
     }
     let kept = host.config.limits.audit_entries_max;
