@@ -23,6 +23,7 @@ mod server;
 pub mod services;
 mod sm;
 mod tls;
+pub mod web;
 mod whimbreld;
 mod wire;
 

@@ -1,10 +1,13 @@
 //! The server's HTTP side, on HTTP/1.1 and HTTP/2: one line a feature.
 
+mod access;
+pub mod bosh;
 mod caller;
 mod cors;
 mod error;
 mod host_meta;
 pub mod listener;
+pub mod websocket;
 
 use std::sync::Arc;
 
@@ -22,6 +25,8 @@ pub fn router(host: Arc<Host>) -> Router {
     let origins = &host.config.http.origins;
     Router::new()
         .merge(host_meta::routes(origins)) // /.well-known/host-meta, XEP-0156
+        .merge(websocket::routes()) // /ws, RFC 7395
+        .merge(bosh::routes(origins)) // /bosh, XEP-0124
         .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::no_such_method)
         .with_state(host)
