@@ -69,7 +69,8 @@ async fn both_ways_lead_through_nginx_as_the_page_sets_it_up() -> Result<()> {
     let mut bosh = Bosh::at(&format!("https://{}/bosh", nginx.address), &server)?;
     bosh.log_in("juliet", "juliet", "bosh").await?;
     let hello = "<message xmlns='jabber:client' to='juliet@localhost/socket'><body>hello</body></message>";
-    bosh.send(&format!("{hello}<iq xmlns='jabber:client' type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>")).await?;
+    bosh.send(&format!("{hello}<iq xmlns='jabber:client' type='get' id='p'><ping xmlns='urn:xmpp:ping'/></iq>"))
+        .await?;
     ensure!(socket.until("hello").await?.contains("juliet@localhost/bosh"));
     Ok(())
 }

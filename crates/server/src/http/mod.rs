@@ -12,6 +12,7 @@ pub mod websocket;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::map_response;
 
 pub use caller::Caller;
 pub use error::Problem;
@@ -28,6 +29,6 @@ pub fn router(host: Arc<Host>) -> Router {
         .merge(websocket::routes()) // /ws, RFC 7395
         .merge(bosh::routes(origins)) // /bosh, XEP-0124
         .fallback(error::no_such_page)
-        .method_not_allowed_fallback(error::no_such_method)
+        .layer(map_response(error::explain_method))
         .with_state(host)
 }

@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_stream_that_begins_anew_is_told() {
-        let header = "<stream:stream id='1'>";
+        let header = "<stream:stream id='1' xmlns:stream='http://etherx.jabber.org/streams'>";
         assert_eq!(cut(&[header, header]).len(), 2);
     }
 }

@@ -203,8 +203,9 @@ impl Ledger {
         self.settle(now);
     }
 
-    /// Answers what is to be answered now. To be called after any change.
-    pub(super) fn settle(&mut self, now: Instant) {
+    /// Answers what is to be answered now, and says whether anything was. To be called after any change.
+    pub(super) fn settle(&mut self, now: Instant) -> bool {
+        let waiting = self.open.len();
         while let Some((_, waiter)) = self.open.front() {
             // Something is given to a client that is there to take it only.
             let has_news = !self.outbound.is_empty() && !waiter.is_closed();
@@ -223,6 +224,7 @@ impl Ledger {
             (true, None) => self.quiet = Some((now, Duration::from_secs(self.terms.inactivity_secs))),
             (true, Some(_)) => {}
         }
+        self.open.len() < waiting
     }
 
     /// When the client has been away for too long; None while it waits for an answer.

@@ -54,9 +54,18 @@ struct State {
 }
 
 impl State {
-    /// After any change: answers what can be answered, and wakes who may go on.
+    /// Answers what can be answered. Then nobody may be waiting any more, which the reader is to watch.
+    fn answer(&mut self) {
+        if self.ledger.settle(Instant::now())
+            && let Some(reader) = self.reader.take()
+        {
+            reader.wake();
+        }
+    }
+
+    /// After what came from a client: answers what can be answered, and wakes who may go on.
     fn settle(&mut self) {
-        self.ledger.settle(Instant::now());
+        self.answer();
         if let Some(reader) = self.reader.take() {
             reader.wake();
         }
@@ -161,27 +170,23 @@ impl Carrier {
         Poll::Pending
     }
 
-    /// Gives the client what the server says.
+    /// Notes what the server says; it goes out with the next [`Carrier::poll_flush`], all in one answer.
     pub fn send(&mut self, piece: Piece) {
-        let mut state = self.link.state.lock();
+        let ledger = &mut self.link.state.lock().ledger;
         match piece {
-            Piece::Open(greeting) => state.ledger.greeting = (greeting.from, greeting.id),
+            Piece::Open(greeting) => ledger.greeting = (greeting.from, greeting.id),
             Piece::Element(element) => {
                 self.has_failed |= element.starts_with(b"<stream:error");
-                state.ledger.push(element);
-                if self.has_failed {
-                    // It goes out with the end of the stream, which says what it is.
-                    return;
-                }
+                ledger.push(element);
             }
-            Piece::Close => state.ledger.end(self.has_failed.then_some(Condition::RemoteStreamError)),
+            Piece::Close => ledger.end(self.has_failed.then_some(Condition::RemoteStreamError)),
         }
-        state.settle();
     }
 
     /// Ready once the client has been given everything.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.link.state.lock();
+        state.answer();
         if state.ledger.is_settled() {
             return Poll::Ready(Ok(()));
         }
