@@ -22,6 +22,7 @@ mod scram;
 mod server;
 mod sm;
 mod tls;
+pub mod web;
 mod whimbreld;
 mod wire;
 
