@@ -16,8 +16,9 @@ const TYPES = { ".js": "text/javascript", ".css": "text/css", ".json": "applicat
 
 // What Converse is told; the rest comes from the address bar.
 const PAGE = `<!DOCTYPE html><html lang="en"><head><meta charset="utf-8"><title>Converse</title>
-<link rel="stylesheet" href="/dist/converse.min.css"><script src="/dist/converse.min.js"></script></head>
-<body class="converse-fullscreen"><script>
+<link rel="stylesheet" href="/dist/converse.min.css"></head>
+<body class="converse-fullscreen"><script type="module">
+import converse from "/dist/converse.min.js";
 const asked = new URLSearchParams(location.search);
 converse.plugins.add("driver", { initialize() { window.driver = this._converse; } });
 converse.initialize({

@@ -26,7 +26,7 @@ use cut::Cutter;
 /// What moves the elements.
 pub enum Carrier {
     /// One message an element.
-    WebSocket(websocket::Carrier),
+    WebSocket(Box<websocket::Carrier>),
     /// Requests and their answers.
     Bosh(bosh::Carrier),
 }

@@ -44,7 +44,7 @@ async fn open(State(host): State<Arc<Host>>, caller: Caller, mut request: Reques
     let connection = async move {
         let Ok(Ok(socket)) = timeout(UPGRADE, upgrading).await else { return };
         let carrier = Carrier::new(socket, listener::before_login(&host.config.limits));
-        let framed = Framed::new(framed::Carrier::WebSocket(carrier), caller.is_encrypted, caller.bindings);
+        let framed = Framed::new(framed::Carrier::WebSocket(Box::new(carrier)), caller.is_encrypted, caller.bindings);
         listener::serve_framed(host, framed, caller.ip, admitted).await;
     };
     tokio::spawn(connection.instrument(tracing::info_span!("websocket", ip = %caller.ip)));
