@@ -53,6 +53,21 @@ async fn a_database_from_a_newer_program_is_refused() {
     assert!(refusal(URL, dir.path()).await.contains("its schema is version 999"));
 }
 
+#[tokio::test]
+async fn a_database_that_is_filled_half_is_refused_but_by_who_fills_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = open(dir.path()).await;
+    storage::tables::begin_filling(&db, "backup restore").await.unwrap();
+    db.close().await;
+    let refused = refusal(URL, dir.path()).await;
+    assert!(refused.ends_with("`whimbreld backup restore` has not filled it to the end: run that again"), "{refused}");
+    let options = Options { filling: true, ..options() };
+    let db = Db::open(URL, dir.path(), &options).await.unwrap();
+    storage::tables::end_filling(&db).await.unwrap();
+    db.close().await;
+    open(dir.path()).await;
+}
+
 #[cfg(unix)]
 #[tokio::test]
 async fn nobody_else_can_read_the_file() {

@@ -124,3 +124,13 @@ pub async fn a_cleared_database_is_empty(db: Db) {
     tables::clear(&db).await.unwrap();
     assert_eq!(tables::first_table_in_use(&db).await.unwrap(), None);
 }
+
+pub async fn a_database_says_what_fills_it(db: Db) {
+    assert_eq!(tables::filled_by(&db).await.unwrap(), None);
+    tables::begin_filling(&db, "migrate --to").await.unwrap();
+    tables::begin_filling(&db, "backup restore").await.unwrap();
+    tables::clear(&db).await.unwrap();
+    assert_eq!(tables::filled_by(&db).await.unwrap().as_deref(), Some("backup restore"));
+    tables::end_filling(&db).await.unwrap();
+    assert_eq!(tables::filled_by(&db).await.unwrap(), None);
+}

@@ -103,6 +103,7 @@ macro_rules! every_story {
                 a_copy_has_the_same_sums_and_goes_on_with_new_ids,
                 a_merge_writes_only_what_differs,
                 a_cleared_database_is_empty,
+                a_database_says_what_fills_it,
             }
             profiles {
                 archive_preferences_are_replaced_as_a_whole,

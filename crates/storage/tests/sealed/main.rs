@@ -1,6 +1,7 @@
 //! Sealed at rest: nobody who has the files and no master key learns who talks to whom, or what they say.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests")]
 
+mod held;
 mod known;
 mod migration;
 mod rotation;

@@ -181,8 +181,8 @@ pub(super) fn compare(document: &[u8]) -> Result<bool, Difference> {
     if has_unusual_declaration(document) {
         return Ok(false);
     }
-    let theirs =
-        read_by_rxml(&with_line_feeds(without_leading_space(document))).filter(|_| !declares_default_wrongly(document));
+    let mended = with_line_feeds(without_leading_space(document));
+    let theirs = read_by_rxml(&mended).filter(|_| !declares_default_wrongly(&mended));
     let ours = match read_by_us(document) {
         Verdict::Read(stanzas) => stanzas,
         Verdict::OnlyXmppForbids => return Ok(false),
