@@ -1,6 +1,7 @@
 //! What operators run beside the server: Prometheus, collectors of traces, systemd, certificate authorities, TURN servers.
 
 mod acme;
+mod check;
 mod deploy;
 mod health;
 mod metrics;

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::ext::adhoc::Commands;
 use crate::ext::register::Registrations;
 use crate::health::Health;
+use crate::http::bosh::Bosh;
 use crate::metrics::Metrics;
 use crate::routing::Line;
 use crate::sessions::Sessions;
@@ -37,6 +38,8 @@ pub struct Host {
     pub admission: Arc<Admission>,
     /// Counts HTTP connections.
     pub http_admission: Arc<Admission>,
+    /// BOSH sessions (XEP-0124).
+    pub bosh: Arc<Bosh>,
     /// Failed log-ins of late.
     pub guessing: Guessing,
     /// Accounts in use, with what is cached of them.
@@ -96,6 +99,7 @@ impl Host {
             stopping: CancellationToken::new(),
             admission: Arc::default(),
             http_admission: Arc::default(),
+            bosh: Arc::default(),
             guessing,
             accounts: Accounts::default(),
             sessions: Sessions::default(),

@@ -4,6 +4,7 @@
 //! The client parses with rxml and has its own SCRAM, so that a mistake in the `xmpp` crate cannot
 //! hide by being made on both ends.
 
+mod addresses;
 mod client;
 mod component;
 mod database;
@@ -22,6 +23,7 @@ mod scram;
 mod server;
 mod sm;
 mod tls;
+pub mod web;
 mod whimbreld;
 mod wire;
 

@@ -1,6 +1,8 @@
 //! `whimbreld check`: tries everything that is configured. Each finding is a line: `ok WHAT`, or
 //! `problem WHAT: WHAT TO DO`.
 
+mod neighbours;
+
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -48,6 +50,7 @@ pub(super) fn check(file: &Path) -> Result<(), Failure> {
             report(vec![data_dir(&config)]);
             report(database(&config));
             report(listeners(&config));
+            report(neighbours::reached(&config));
             report(vec![descriptors()]);
         }
     }

@@ -1,6 +1,8 @@
 //! The server's HTTP side, on HTTP/1.1 and HTTP/2: one line a feature.
 
+mod access;
 mod admin;
+pub mod bosh;
 mod caller;
 mod cors;
 mod error;
@@ -8,11 +10,12 @@ mod host_meta;
 mod invite;
 pub mod listener;
 mod operations;
+pub mod websocket;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn_with_state, map_response};
 
 pub use caller::Caller;
 pub use error::Problem;
@@ -30,8 +33,10 @@ pub fn router(host: Arc<Host>) -> Router {
         .merge(operations::routes()) // /healthz, /readyz, /.well-known/acme-challenge
         .merge(admin::routes(&host)) // /admin/v1
         .merge(invite::routes()) // /invite, XEP-0401
+        .merge(websocket::routes()) // /ws, RFC 7395
+        .merge(bosh::routes(origins)) // /bosh, XEP-0124
         .fallback(error::no_such_page)
-        .method_not_allowed_fallback(error::no_such_method)
+        .layer(map_response(error::explain_method))
         .layer(from_fn_with_state(host.clone(), operations::count))
         .with_state(host)
 }

@@ -106,7 +106,7 @@ async fn register(
     if !may_send_password(&host, &caller) {
         return again(StatusCode::FORBIDDEN, "This connection is not encrypted: open the page with https.");
     }
-    if !form::is_own(&parts, cors::asked_host(&parts)) {
+    if !form::is_own(&parts, cors::asked_host(&parts.uri, &parts.headers)) {
         return again(StatusCode::FORBIDDEN, "This form came from another page. Please try again here.");
     }
     let Ok(Ok(body)) = tokio::time::timeout(FORM_TIMEOUT, to_bytes(body, FORM_BYTES_MAX)).await else {
