@@ -11,6 +11,7 @@ pub mod control;
 pub mod devices;
 pub mod ext;
 pub mod host;
+pub mod http;
 pub mod limits;
 pub mod log;
 pub mod mailbox;

@@ -31,9 +31,11 @@ pub use component::{ACCEPT, Component};
 pub use database::{Backend, VARIABLE as DATABASE_VARIABLE, run_again_on};
 pub use folder::{Folder, whimbreld, whimbreld_with};
 pub use pattern::{Captures, matches, parse_fragment, show};
+pub use reqwest;
 pub use sasl2::{Device, FastToken, Succeeded};
 pub use server::{TestServer, TestServerBuilder};
 pub use sm::Suspended;
+pub use tls::http_client;
 pub use whimbreld::{Finished, binary, workspace};
 
 use std::time::Duration;
