@@ -72,6 +72,12 @@ impl Store {
         }
     }
 
+    /// Whether a writer keeps what it is given in memory, up to a part's size: then many of them want a bound.
+    #[must_use]
+    pub fn holds_in_memory(&self) -> bool {
+        matches!(self, Self::S3(_))
+    }
+
     /// Asks the store for something, so that a wrong address, bucket or key is noticed.
     ///
     /// # Errors
@@ -240,6 +246,15 @@ impl Reader {
             Self::Folder(download) => download.object_bytes,
             Self::S3(download) => download.object_bytes,
         }
+    }
+
+    /// From a folder, reads pieces of so many bytes; other stores send what they like.
+    #[must_use]
+    pub fn in_pieces_of(mut self, bytes: usize) -> Self {
+        if let Self::Folder(download) = &mut self {
+            download.piece_bytes = bytes;
+        }
+        self
     }
 
     /// The next bytes, at least one; `None` at the end.

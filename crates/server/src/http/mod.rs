@@ -5,6 +5,7 @@ mod cors;
 mod error;
 mod host_meta;
 pub mod listener;
+mod media;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub fn router(host: Arc<Host>) -> Router {
     let origins = &host.config.http.origins;
     Router::new()
         .merge(host_meta::routes(origins)) // /.well-known/host-meta, XEP-0156
+        .merge(media::routes(&host.config)) // /upload, XEP-0363 and tus
         .fallback(error::no_such_page)
         .method_not_allowed_fallback(error::no_such_method)
         .with_state(host)
