@@ -89,6 +89,23 @@ impl Store {
         }
     }
 
+    /// Writes an object, reads it back and removes it, so that all that is needed is known to be allowed.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub async fn try_out(&self) -> Result<(), Error> {
+        let mut random = [0; 8];
+        // Without random bytes two that try at once may meet, no more.
+        let _ = aws_lc_rs::rand::fill(&mut random);
+        let name: Name = format!("trial-{:016x}", u64::from_be_bytes(random)).parse().map_err(|_| Error::NoTrial)?;
+        let content = Bytes::from_static(b"can this be read?");
+        self.check().await?;
+        self.put_bytes(&name, content.clone()).await?;
+        let read = self.get_bytes(&name, content.len()).await?;
+        self.delete(&name).await?;
+        if read == Some(content) { Ok(()) } else { Err(Error::NoTrial) }
+    }
+
     /// Begins an object, which takes its name when the writer [finishes](Writer::finish), whatever had it before.
     ///
     /// # Errors

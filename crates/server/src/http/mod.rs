@@ -6,6 +6,7 @@ mod error;
 mod host_meta;
 pub mod listener;
 mod media;
+mod stalled;
 
 use std::sync::Arc;
 
