@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS uploads (
     at_ms BIGINT NOT NULL,
     expires_at_ms BIGINT NOT NULL,
     sealed MEDIUMBLOB NOT NULL,
-    KEY uploads_by_owner (owner, whole, name_hash),
+    KEY uploads_by_owner (owner, whole, name_hash, expires_at_ms, bytes),
     KEY uploads_by_object (object),
     KEY uploads_by_age (whole, at_ms),
     KEY uploads_by_expiry (whole, expires_at_ms)

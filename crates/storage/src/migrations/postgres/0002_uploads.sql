@@ -9,7 +9,7 @@ CREATE TABLE uploads (
     expires_at_ms BIGINT NOT NULL,
     sealed BYTEA NOT NULL
 );
-CREATE INDEX uploads_by_owner ON uploads (owner, whole, name_hash);
+CREATE INDEX uploads_by_owner ON uploads (owner, whole, name_hash, expires_at_ms, bytes);
 CREATE INDEX uploads_by_object ON uploads (object);
 CREATE INDEX uploads_by_age ON uploads (whole, at_ms);
 CREATE INDEX uploads_by_expiry ON uploads (whole, expires_at_ms);

@@ -11,7 +11,7 @@ CREATE TABLE uploads (
     expires_at_ms INTEGER NOT NULL,
     sealed BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX uploads_by_owner ON uploads (owner, whole, name_hash);
+CREATE INDEX uploads_by_owner ON uploads (owner, whole, name_hash, expires_at_ms, bytes);
 CREATE INDEX uploads_by_object ON uploads (object);
 CREATE INDEX uploads_by_age ON uploads (whole, at_ms);
 CREATE INDEX uploads_by_expiry ON uploads (whole, expires_at_ms);
