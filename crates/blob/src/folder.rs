@@ -15,7 +15,7 @@ use std::{
 
 use aws_lc_rs::{digest, rand};
 use bytes::Bytes;
-use tokio::fs;
+use tokio::{fs, sync::Semaphore};
 
 use crate::{Error, Name, limits};
 
@@ -205,10 +205,14 @@ impl Drop for HalfWritten {
     }
 }
 
+/// Calls to files that are under way.
+static CALLS: Semaphore = Semaphore::const_new(limits::FILE_CALLS_MAX);
+
 /// Runs what blocks where it may.
 async fn in_thread<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> std::io::Result<T> {
+    let _turn = CALLS.acquire().await.map_err(std::io::Error::other)?;
     tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
 }
 
@@ -285,9 +289,10 @@ impl Download {
             return Ok(None);
         }
         let file = self.file.take();
+        // Not taken there: an allocator keeps room for each thread that asks.
+        let mut piece = Vec::with_capacity(wanted);
         let read = in_thread(move || {
             let mut file = file.ok_or_else(cancelled)?;
-            let mut piece = Vec::with_capacity(wanted);
             Read::by_ref(&mut file).take(wanted as u64).read_to_end(&mut piece)?;
             Ok((file, piece))
         });
