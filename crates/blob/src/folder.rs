@@ -47,6 +47,17 @@ impl Folder {
         }
     }
 
+    /// Begins an object and gives it up, if there were any before.
+    pub(crate) async fn try_out(&self, name: &Name, content: Bytes) -> Result<(), Error> {
+        let new = self.root.join(NEW);
+        if !fs::try_exists(&new).await.map_err(|error| Error::file(&new, &error))? {
+            return Ok(());
+        }
+        let mut upload = self.put(name).await?;
+        upload.write(content).await?;
+        upload.flush(true).await.map(drop)
+    }
+
     pub(crate) async fn put(&self, name: &Name) -> Result<Upload, Error> {
         let new = self.root.join(NEW);
         make_folders(&new).await?;
