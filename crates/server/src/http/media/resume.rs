@@ -117,6 +117,7 @@ pub(super) async fn delete(
     }
 }
 
+#[expect(clippy::result_large_err, reason = "an answer is passed on once a request")]
 fn speaks_our_version(headers: &HeaderMap) -> Result<(), Response> {
     if headers.get(TUS_RESUMABLE) == Some(&TUS) {
         return Ok(());

@@ -22,6 +22,7 @@ pub(super) struct Slot {
 
 impl Slot {
     /// What the slot allows, if it was granted here. Asks no database.
+    #[expect(clippy::result_large_err, reason = "an answer is passed on once a request")]
     pub(super) fn terms(&self, host: &Host, token: &str) -> Result<Terms, Response> {
         let grant = self.slot.as_deref().filter(|_| slot::is_token(token)).ok_or_else(answers::no_slot)?;
         let terms = Terms::read(host, token, grant).map_err(|error| answers::failed(&error))?;
