@@ -98,6 +98,7 @@ struct Setup<'a> {
     key: PathBuf,
     tcp: SocketAddr,
     tls: SocketAddr,
+    https: SocketAddr,
     retention: Retention,
 }
 
@@ -105,7 +106,7 @@ struct Setup<'a> {
 pub async fn start(peer: Peer, dir: &Path, retention: Retention) -> Result<Running> {
     fs::create_dir_all(dir)?;
     let (cert, key) = certificate(dir)?;
-    let setup = Setup { dir, cert, key, tcp: free_address()?, tls: free_address()?, retention };
+    let setup = Setup { dir, cert, key, tcp: free_address()?, tls: free_address()?, https: free_address()?, retention };
     let command = match peer {
         Peer::Whimbrel => whimbreld::command(&setup)?,
         Peer::Ejabberd => ejabberd::command(&setup)?,
@@ -127,7 +128,7 @@ pub async fn start(peer: Peer, dir: &Path, retention: Retention) -> Result<Runni
 }
 
 /// One self-signed certificate for all, made by `whimbreld init`.
-fn certificate(dir: &Path) -> Result<(PathBuf, PathBuf)> {
+pub fn certificate(dir: &Path) -> Result<(PathBuf, PathBuf)> {
     let made = dir.join("certificate");
     let (cert, key) = (made.join("tls/cert.pem"), made.join("tls/key.pem"));
     if !cert.exists() {
@@ -136,7 +137,8 @@ fn certificate(dir: &Path) -> Result<(PathBuf, PathBuf)> {
     Ok((cert, key))
 }
 
-fn free_address() -> Result<SocketAddr> {
+/// An address of loopback that nobody listens on.
+pub fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 

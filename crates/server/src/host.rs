@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::ext::adhoc::Commands;
 use crate::ext::register::Registrations;
 use crate::http::bosh::Bosh;
+use crate::media::Media;
 use crate::routing::Line;
 use crate::sessions::Sessions;
 use crate::tls::Tls;
@@ -56,6 +57,8 @@ pub struct Host {
     pub commands: Commands,
     /// How many accounts which address registered in-band of late (XEP-0077).
     pub registrations: Registrations,
+    /// What clients upload.
+    pub media: Media,
     /// Keys the fake SCRAM salts of unknown users; stable over restarts.
     pub server_secret: [u8; 32],
     /// When the process started, in ms since the epoch (XEP-0012 uptime).
@@ -77,6 +80,7 @@ impl Host {
         let limits = &config.limits;
         let commands = Commands::new(limits.adhoc_sessions_max, limits.adhoc_session_secs);
         let registrations = Registrations::new(limits.registrations_per_ip_per_hour_max);
+        let media = Media::new(&config);
         let guessing = Guessing::new(guessing::Bounds {
             per_ip_max: limits.auth_failures_per_ip_per_minute_max,
             per_account_max: limits.auth_failures_per_account_per_minute_max,
@@ -98,6 +102,7 @@ impl Host {
             line: Line::default(),
             commands,
             registrations,
+            media,
             server_secret,
             started_ms: clock.now_ms(),
             connection_ids: AtomicU64::new(1),

@@ -19,6 +19,7 @@ use crate::devices;
 use crate::host::Host;
 use crate::http::{self, Scheme};
 use crate::mailbox;
+use crate::media;
 use crate::provisioning;
 use crate::tls::{Tls, TlsError};
 
@@ -42,6 +43,9 @@ pub enum RunError {
     /// The master key.
     #[error("{0}")]
     MasterKey(#[from] MasterKeyError),
+    /// The media store.
+    #[error("media.url: {0}")]
+    Media(#[from] blob::Error),
     /// A port.
     #[error("{key}: cannot listen on {address}: {why}")]
     Listen {
@@ -89,6 +93,7 @@ pub async fn serve(mut config: Config) -> Result<(), RunError> {
     let newest = storage::archive::newest(&db).await?;
     let server_secret = db.secret("unknown accounts")?;
     let host = Host::new(config, db, Some(tls), server_secret);
+    host.media.store()?;
     // The clock may have been set back since.
     newest.into_iter().for_each(|id| host.ids.go_past(id));
     host.accounts.look_for_one_hash(&host.db).await?;
@@ -121,6 +126,7 @@ async fn run(host: Arc<Host>, listeners: Listeners, control: Control) -> Result<
     let (events, mut requests) = mpsc::channel(16);
     accepting.spawn(control.serve(addresses, events));
     accepting.spawn(mailbox::purge_forever(host.clone()));
+    accepting.spawn(media::keep_forever(host.clone()));
     if let Some(tls) = host.tls.clone() {
         accepting.spawn(tls.watch(CERTIFICATE_CHECK));
     }

@@ -25,11 +25,13 @@ pub struct Owned {
     pub private_xml: u64,
     /// Visiting cards: none or one.
     pub vcards: u64,
+    /// Files that were uploaded.
+    pub uploads: u64,
 }
 
 impl Owned {
     /// Each kind with its name, in the order of a report.
-    pub fn kinds(&self) -> [(&'static str, u64); 10] {
+    pub fn kinds(&self) -> [(&'static str, u64); 11] {
         [
             ("messages", self.messages),
             ("transient", self.transient),
@@ -41,6 +43,7 @@ impl Owned {
             ("tokens", self.tokens),
             ("private_xml", self.private_xml),
             ("vcards", self.vcards),
+            ("uploads", self.uploads),
         ]
     }
 }
@@ -63,6 +66,7 @@ pub async fn count(db: &Db, owner: AccountId) -> Result<Owned, Error> {
         tokens: counted("SELECT COUNT(*) FROM device_tokens WHERE owner = ?").await?,
         private_xml: counted("SELECT COUNT(*) FROM private_xml WHERE owner = ?").await?,
         vcards: counted("SELECT COUNT(*) FROM vcards WHERE owner = ?").await?,
+        uploads: counted("SELECT COUNT(*) FROM uploads WHERE owner = ? AND whole = 1").await?,
     })
 }
 

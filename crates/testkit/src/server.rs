@@ -25,6 +25,7 @@ pub struct TestServerBuilder {
     settings: BTreeMap<String, String>,
     /// That of the environment, if none is asked for.
     backend: Option<Backend>,
+    variables: Vec<(String, String)>,
 }
 
 impl Default for TestServerBuilder {
@@ -49,6 +50,7 @@ impl Default for TestServerBuilder {
             domain: String::from("localhost"),
             settings: settings.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
             backend: None,
+            variables: Vec::new(),
         }
     }
 }
@@ -58,6 +60,13 @@ impl TestServerBuilder {
     #[must_use]
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.settings.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Sets an environment variable that is no key of `whimbrel.toml`.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -99,9 +108,10 @@ impl TestServerBuilder {
             .await?
             .success()
             .context("whimbreld init")?;
+        let set = self.settings.iter().map(|(key, value)| (variable(key), value.clone()));
         let mut server = TestServer {
             domain: self.domain,
-            environment: self.settings.iter().map(|(key, value)| (variable(key), value.clone())).collect(),
+            environment: set.chain(self.variables).collect(),
             home,
             log: Arc::default(),
             ready: BTreeMap::new(),

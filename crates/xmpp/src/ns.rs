@@ -125,6 +125,8 @@ pub const CSI: &str = "urn:xmpp:csi:0";
 pub const JINGLE_MESSAGE: &str = "urn:xmpp:jingle-message:0";
 /// XEP-0359 unique and stable stanza ids.
 pub const STANZA_ID: &str = "urn:xmpp:sid:0";
+/// XEP-0363 HTTP file upload.
+pub const HTTP_UPLOAD: &str = "urn:xmpp:http:upload:0";
 /// XEP-0380 explicit message encryption.
 pub const EME: &str = "urn:xmpp:eme:0";
 /// XEP-0384 OMEMO, the version most clients speak.

@@ -12,6 +12,7 @@ use super::migrate;
 use super::output::{Failure, say};
 use crate::config::{Config, MasterKeySource, master_key};
 use crate::control;
+use crate::media::Media;
 use crate::tls::Tls;
 
 /// Open files below which a server cannot serve many clients.
@@ -46,6 +47,7 @@ pub(super) fn check(file: &Path) -> Result<(), Failure> {
             report(vec![master_key_of(&config)]);
             report(certificate(&config));
             report(vec![data_dir(&config)]);
+            report(vec![media_store(&config)]);
             report(database(&config));
             report(listeners(&config));
             report(vec![descriptors()]);
@@ -167,6 +169,24 @@ fn data_dir(config: &Config) -> Finding {
             "data folder {} cannot be written ({error}): give it to the user that runs whimbreld",
             dir.display()
         )),
+    }
+}
+
+/// Writes something, reads it back and removes it.
+fn media_store(config: &Config) -> Finding {
+    // A folder is made by the first upload; before the first start it would be made for the wrong user.
+    if !config.server.data_dir.exists() {
+        return Finding::Ok(format!("media store {} is made by the first upload", config.media.url));
+    }
+    let tried = || -> Result<(), Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let media = Media::new(config);
+        Ok(runtime.block_on(media.store()?.try_out())?)
+    };
+    let url = &config.media.url;
+    match tried() {
+        Ok(()) => Finding::Ok(format!("media store {url} can be written and read")),
+        Err(failure) => Finding::Problem(format!("media.url {url}: {failure}")),
     }
 }
 

@@ -6,6 +6,7 @@ mod error;
 mod http;
 mod load;
 pub mod master_key;
+mod media;
 mod retention;
 mod settings;
 pub mod template;
@@ -21,6 +22,7 @@ use jid::{BareJid, DomainPart};
 pub use error::ConfigError;
 pub use http::{HttpConfig, Origins, PublicUrl};
 pub use master_key::{MasterKeyError, MasterKeySource};
+pub use media::MediaConfig;
 pub use retention::Retention;
 pub use settings::Origin;
 
@@ -49,6 +51,8 @@ pub struct Config {
     pub keys: KeysConfig,
     /// `[archive]`
     pub archive: ArchiveConfig,
+    /// `[media]`
+    pub media: MediaConfig,
     /// `[limits]`
     pub limits: Limits,
     /// `[log]`

@@ -55,6 +55,8 @@ fn the_template_names_every_key_outside_limits() {
                 "master_key_file",
                 "master_key_command",
                 "retention",
+                "max_size",
+                "quota",
                 "format",
                 "level",
             ])

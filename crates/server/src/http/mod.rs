@@ -7,6 +7,8 @@ mod cors;
 mod error;
 mod host_meta;
 pub mod listener;
+mod media;
+mod stalled;
 pub mod websocket;
 
 use std::sync::Arc;
@@ -28,6 +30,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .merge(host_meta::routes(origins)) // /.well-known/host-meta, XEP-0156
         .merge(websocket::routes()) // /ws, RFC 7395
         .merge(bosh::routes(origins)) // /bosh, XEP-0124
+        .merge(media::routes(&host.config)) // /upload, XEP-0363 and tus
         .fallback(error::no_such_page)
         .layer(map_response(error::explain_method))
         .with_state(host)

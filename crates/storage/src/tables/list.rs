@@ -55,6 +55,8 @@ pub static TABLES: &[Table] = tables! {
     devices (owner int, id int; by_password int, first_seen_ms int, last_seen_ms int, sealed blob)
     device_tokens (owner int, device int, seed blob; mechanism text, issued_at_ms int, expires_at_ms int,
         used_at_ms int(?), last_count int)
+    uploads (name_hash blob; owner int, object blob, whole int, bytes int, at_ms int, expires_at_ms int, sealed blob)
+    media (object blob; owner int, bytes int, parts blob, content_hash blob(?), removing int, sealed blob)
     deployment_keys (id int; master blob, wrapped blob)
     accounts (id int; localpart_hash blob(?), localpart blob(?), wrapped_key blob(?), credentials blob(?), disabled int,
         created_at_ms int, last_seen_ms int(?), last_status blob(?), roster_version int, one_hash int(?))

@@ -12,6 +12,7 @@ use storage::{
     private_xml::{self, PrivateXml},
     roster::{self, Item},
     undelivered,
+    uploads::{self, Described},
     vcards::{self, Vcard},
 };
 
@@ -44,6 +45,9 @@ pub const SECRETS: &[&str] = &[
     "b858cb282617fb0956d960215c8e84d1ccf909c6",
     "Bird Messenger 7",
     "the phone of alice",
+    "random-part-of-a-url",
+    "holiday-in-lisbon.heic",
+    "image/heic",
 ];
 
 /// Those of [`SECRETS`] that stand in a file, or in a file of a folder.
@@ -129,6 +133,15 @@ pub fn vcard() -> Vcard {
 pub const DEVICE: DeviceId = DeviceId::from_bytes([0xff, 1, 2, 3, 4, 5, 6, 7]);
 pub const DEVICE_NAMES: (Option<&str>, Option<&str>) = (Some("Bird Messenger 7"), Some("the phone of alice"));
 
+pub fn upload() -> Described {
+    Described {
+        token: "random-part-of-a-url".into(),
+        file_name: "holiday-in-lisbon.heic".into(),
+        content_type: "image/heic".into(),
+        bytes: 5,
+    }
+}
+
 /// Stores all of it, for one account.
 pub async fn fill(db: &Db) -> AccountId {
     let alice = accounts::create(db, "alice-localpart", &credentials(), NOW_MS).await.unwrap().unwrap();
@@ -142,6 +155,7 @@ pub async fn fill(db: &Db) -> AccountId {
     private_xml::store(db, alice, vec![element()]).await.unwrap();
     vcards::store(db, alice, vcard()).await.unwrap();
     devices::seen(db, alice, DEVICE, DEVICE_NAMES, NOW_MS, 3).await.unwrap();
+    uploads::grant(db, alice, &upload(), NOW_MS, NOW_MS + 1).await.unwrap();
     db.settle().await.unwrap();
     alice
 }
@@ -178,4 +192,5 @@ pub async fn read_back(db: &Db) {
     let devices = devices::list(db, owner, NOW_MS).await.unwrap();
     assert_eq!((devices[0].software.as_deref(), devices[0].name.as_deref()), DEVICE_NAMES);
     assert_eq!((devices[0].id, devices[0].by_password), (DEVICE, true));
+    assert_eq!(uploads::find(db, &upload().token).await.unwrap().unwrap().described, upload());
 }

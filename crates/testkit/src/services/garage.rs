@@ -13,8 +13,8 @@ use super::watched::{Watched, free_port};
 /// How to get the program.
 const INSTALL: &str = "cargo install garage --version 2.5.0 --locked";
 /// How long the node may take to answer; the machine may be busy.
-const START: std::time::Duration = std::time::Duration::from_secs(60);
-const REGION: &str = "garage";
+pub(super) const START: std::time::Duration = std::time::Duration::from_secs(60);
+pub(super) const REGION: &str = "garage";
 
 /// A running node with one bucket; dropping it stops the node and removes its folder.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Garage {
         let dir = tempfile::Builder::new().prefix("whimbrel-garage-").tempdir()?;
         let (port, rpc, admin) = (free_port()?, free_port()?, free_port()?);
         let config = dir.path().join("garage.toml");
-        std::fs::write(&config, settings(dir.path(), port, rpc, admin))?;
+        std::fs::write(&config, settings(dir.path(), port, rpc, admin, 1))?;
         let args = [OsStr::new("-c"), config.as_os_str(), OsStr::new("server")];
         let process = Watched::start(&program, &args, &dir.path().join("log"))?;
         let mut garage = Self {
@@ -67,6 +67,12 @@ impl Garage {
     #[must_use]
     pub fn url_of(&self, bucket: &str, prefix: &str) -> String {
         format!("s3://{bucket}/{prefix}?endpoint=http://127.0.0.1:{}&region={REGION}", self.port)
+    }
+
+    /// Where it keeps everything.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.dir.path().to_owned()
     }
 
     /// The variables by which S3 tools know who they are.
@@ -124,7 +130,7 @@ impl Garage {
 }
 
 /// In the path, or where cargo installs.
-fn find() -> Result<PathBuf> {
+pub(super) fn find() -> Result<PathBuf> {
     let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
     let installed = cargo_home.or(home).map(|home| home.join("bin"));
@@ -134,18 +140,19 @@ fn find() -> Result<PathBuf> {
     found.with_context(|| format!("garage is missing: {INSTALL}"))
 }
 
-fn field(text: &str, name: &str) -> Option<String> {
+pub(super) fn field(text: &str, name: &str) -> Option<String> {
     text.lines().find_map(|line| line.trim().strip_prefix(name)).map(|value| value.trim().to_owned())
 }
 
-fn settings(dir: &Path, port: u16, rpc: u16, admin: u16) -> String {
+/// A node's configuration; every object is on `copies` nodes.
+pub(super) fn settings(dir: &Path, port: u16, rpc: u16, admin: u16, copies: u32) -> String {
     let dir = dir.display();
     let secret = "5a".repeat(32);
     format!(
         r#"metadata_dir = "{dir}/meta"
 data_dir = "{dir}/data"
 db_engine = "sqlite"
-replication_factor = 1
+replication_factor = {copies}
 rpc_bind_addr = "127.0.0.1:{rpc}"
 rpc_public_addr = "127.0.0.1:{rpc}"
 rpc_secret = "{secret}"

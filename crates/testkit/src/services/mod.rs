@@ -2,7 +2,9 @@
 //! test process ends, however it ends.
 
 mod garage;
+mod garages;
 mod watched;
 
 pub use garage::Garage;
+pub use garages::Garages;
 pub use watched::free_port;

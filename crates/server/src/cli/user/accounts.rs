@@ -13,7 +13,7 @@ use crate::cli::output::Failure;
 use crate::config::Config;
 use crate::host::Host;
 use crate::run::database_options;
-use crate::{clock, provisioning};
+use crate::{clock, media, provisioning};
 
 /// Accounts read at a time when all are listed.
 const PAGE: u32 = 500;
@@ -69,7 +69,11 @@ impl Accounts {
     pub(super) fn delete(&self, config: &Config, localpart: &NodePart) -> Result<(), Failure> {
         let host = Host::new(config.clone(), self.db.clone(), None, [0; 32]);
         let jid = BareJid::from_parts(Some(localpart), host.domain.domain());
-        Ok(self.runtime.block_on(provisioning::delete(&host, &jid, None))?)
+        self.runtime.block_on(provisioning::delete(&host, &jid, None))?;
+        if let Err(error) = self.runtime.block_on(media::clean_up(&host)) {
+            eprintln!("its media are removed at the next start: {error}");
+        }
+        Ok(())
     }
 
     pub(super) fn owned(&self, account: &Account) -> Result<Owned, Failure> {
