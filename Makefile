@@ -4,7 +4,7 @@
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: run test setup check fmt release bench bench-sessions fuzz fuzz-smoke budget
+.PHONY: run test setup check fmt release bench bench-media bench-sessions fuzz fuzz-smoke budget
 
 run:
 	@scripts/setup.sh
@@ -59,6 +59,13 @@ bench:
 	@scripts/setup-servers.sh
 	cargo build --release --package server --package bench
 	@$${CARGO_TARGET_DIR:-target}/release/bench compare --output docs/benchmarks.md
+
+# 1 GiB up and down over TLS, beside nginx.
+bench-media:
+	@scripts/setup.sh
+	@scripts/need.sh nginx:nginx curl:curl
+	cargo build --release --package server --package bench
+	@$${CARGO_TARGET_DIR:-target}/release/bench media
 
 # 19,000 TLS sessions in one whimbreld: memory, a storm of log-ins, messages. Then a million without sockets, in one
 # process with their clients.

@@ -53,7 +53,7 @@ as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-r
 for package in $missing; do
     case $package in
         mariadb-server) service=mariadb ;;
-        postgresql | ejabberd | prosody | nginx) service=$package ;;
+        nginx | postgresql | ejabberd | prosody) service=$package ;;
         *) continue ;;
     esac
     as_root systemctl disable --now --quiet "$service"

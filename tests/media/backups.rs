@@ -38,11 +38,17 @@ async fn files_past_their_retention_go_with_their_parts() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_store_that_is_none_is_refused_at_once() -> Result<()> {
-    for (url, complaint) in [("ftp://x", "unknown scheme"), ("s3://bucket?region=a", "AWS_ACCESS_KEY_ID")] {
-        let refused = TestServer::builder().set("media.url", &format!("\"{url}\"")).start().await;
-        let said = refused.err().map(|error| format!("{error:#}")).unwrap_or_default();
-        ensure!(said.contains("media.url") && said.contains(complaint), "{url}: {said}");
+async fn a_store_that_cannot_be_used_is_a_problem_that_check_names() -> Result<()> {
+    let mut server = TestServer::start().await?;
+    for (url, complaint) in [
+        ("ftp://x", "unknown scheme"),
+        ("s3://bucket?region=a", "AWS_ACCESS_KEY_ID"),
+        ("file:whimbrel.db", "is a file, not a folder"),
+    ] {
+        server.set("media.url", &format!("\"{url}\""));
+        let said = server.cli(&["check"], "").await?;
+        let line = said.stdout.lines().find(|line| line.starts_with("problem") && line.contains("media.url"));
+        ensure!(said.code == Some(1) && line.is_some_and(|line| line.contains(complaint)), "{url}: {}", said.stdout);
     }
     Ok(())
 }

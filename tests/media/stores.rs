@@ -36,7 +36,7 @@ async fn garage_gives_back_what_it_was_given_and_reads_none_of_it() -> Result<()
     let garage = Garage::start()?;
     let mut stage = Stage::with(on(&garage, "media").set("limits.media_purge_secs", "1")).await?;
     let check = stage.server.cli(&["check"], "").await?;
-    ensure!(check.stdout.contains("can be written and read"), "{}", check.stdout);
+    ensure!(check.stdout.contains("can be used"), "{}", check.stdout);
     let content = telling(10_000_000);
     let slot = stage.file(&content).await?;
     ensure!(stage.get(&slot).await?.bytes().await? == content);
@@ -98,7 +98,8 @@ async fn a_part_that_was_changed_or_cut_off_is_not_served() -> Result<()> {
     std::fs::write(&part, &changed)?;
     let head = stage.http.get(&slot.get).header("range", "bytes=0-9").send().await?;
     ensure!(head.bytes().await? == pattern(10), "what is before it is good");
-    ensure!(stage.get(&slot).await?.bytes().await.is_err(), "a changed segment was served");
+    let changed = async { anyhow::Ok(stage.get(&slot).await?.bytes().await?) };
+    ensure!(changed.await.is_err(), "a changed segment was served");
     std::fs::write(&part, &good[..good.len() - 1])?;
     assert_eq!(stage.get(&slot).await?.status(), 404);
     std::fs::write(&part, &good)?;

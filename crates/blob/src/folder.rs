@@ -15,7 +15,7 @@ use std::{
 
 use aws_lc_rs::{digest, rand};
 use bytes::Bytes;
-use tokio::fs;
+use tokio::{fs, sync::Semaphore};
 
 use crate::{Error, Name, limits};
 
@@ -45,6 +45,17 @@ impl Folder {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(Error::file(&self.root, &error)),
         }
+    }
+
+    /// Begins an object and gives it up, if there were any before.
+    pub(crate) async fn try_out(&self, name: &Name, content: Bytes) -> Result<(), Error> {
+        let new = self.root.join(NEW);
+        if !fs::try_exists(&new).await.map_err(|error| Error::file(&new, &error))? {
+            return Ok(());
+        }
+        let mut upload = self.put(name).await?;
+        upload.write(content).await?;
+        upload.flush(true).await.map(drop)
     }
 
     pub(crate) async fn put(&self, name: &Name) -> Result<Upload, Error> {
@@ -205,10 +216,14 @@ impl Drop for HalfWritten {
     }
 }
 
+/// Calls to files that are under way.
+static CALLS: Semaphore = Semaphore::const_new(limits::FILE_CALLS_MAX);
+
 /// Runs what blocks where it may.
 async fn in_thread<T: Send + 'static>(
     work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
 ) -> std::io::Result<T> {
+    let _turn = CALLS.acquire().await.map_err(std::io::Error::other)?;
     tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
 }
 
@@ -285,9 +300,10 @@ impl Download {
             return Ok(None);
         }
         let file = self.file.take();
+        // Not taken there: an allocator keeps room for each thread that asks.
+        let mut piece = Vec::with_capacity(wanted);
         let read = in_thread(move || {
             let mut file = file.ok_or_else(cancelled)?;
-            let mut piece = Vec::with_capacity(wanted);
             Read::by_ref(&mut file).take(wanted as u64).read_to_end(&mut piece)?;
             Ok((file, piece))
         });

@@ -89,7 +89,8 @@ impl Store {
         }
     }
 
-    /// Writes an object, reads it back and removes it, so that all that is needed is known to be allowed.
+    /// Tries all that is needed: writes an object, reads it back and removes it. A folder is only written to, and makes
+    /// nothing that stays, so that whoever tries need not be who uses it.
     ///
     /// # Errors
     /// Why it cannot be used.
@@ -100,6 +101,9 @@ impl Store {
         let name: Name = format!("trial-{:016x}", u64::from_be_bytes(random)).parse().map_err(|_| Error::NoTrial)?;
         let content = Bytes::from_static(b"can this be read?");
         self.check().await?;
+        if let Self::Folder(folder) = self {
+            return folder.try_out(&name, content).await;
+        }
         self.put_bytes(&name, content.clone()).await?;
         let read = self.get_bytes(&name, content.len()).await?;
         self.delete(&name).await?;

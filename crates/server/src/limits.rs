@@ -214,7 +214,7 @@ bounds! {
     upload_parts_max: usize = 10_000 in 16..100_000;
     /// Uploads and downloads at a time.
     media_transfers_max: usize = 512 in 1..100_000;
-    /// Seconds without a byte after which an upload or download ends.
+    /// Seconds without a byte after which an upload ends, and the connection of who reads no answer.
     transfer_stall_secs: u64 = 30 in 1..3_600;
     /// Bytes in a second below which one ends, on average from `transfer_stall_secs` on.
     transfer_bytes_per_sec_min: u64 = 1_024 in 1..1_048_576;

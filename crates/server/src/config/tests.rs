@@ -139,8 +139,8 @@ fn an_unknown_key_names_its_line_and_the_nearest_known_one() {
     let with = |more: &str| refusal(&format!("{MINIMAL}{more}"), &[]);
     assert_eq!(with("[c2s]\nlisen = []\n"), "etc/whimbrel.toml:4: unknown key `c2s.lisen`, did you mean `c2s.listen`?");
     assert_eq!(
-        with("retention = \"1d\"\n"),
-        "etc/whimbrel.toml:3: unknown key `server.retention`, did you mean `archive.retention`?"
+        with("in_band = true\n"),
+        "etc/whimbrel.toml:3: unknown key `server.in_band`, did you mean `registration.in_band`?"
     );
     assert_eq!(
         with("[limits]\nmam_page_mx = 3\n"),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, Method, header};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::get;
@@ -58,7 +58,13 @@ pub(super) fn routes(config: &Config) -> Router<Arc<Host>> {
         UPLOAD_OFFSET,
     ];
     let max_size = HeaderValue::from(config.media.max_size);
-    let handlers = get(download::get).head(download::head).put(upload::put).patch(resume::patch).delete(resume::delete);
+    let handlers = get(download::get)
+        .head(download::head)
+        .put(upload::put)
+        .patch(resume::patch)
+        .delete(resume::delete)
+        // What asks for it is answered by a layer, which only sees methods that are there.
+        .options(async || StatusCode::NO_CONTENT);
     Router::new()
         .route(&format!("{}/{{token}}/{{file}}", slot::PATH), handlers)
         .layer(cors::layer(&config.http.origins, methods).allow_headers(sent).expose_headers(shown))

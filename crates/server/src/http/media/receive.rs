@@ -73,6 +73,8 @@ pub(super) async fn in_one_go(host: &Arc<Host>, upload: &Upload, body: Body) -> 
             discard(host, &upload.medium, &parts).await;
             if kept == Kept::Shared { shared(host) } else { Received::Lost }
         }
+        // The database may have noted the parts before it was lost: if not, they are swept up.
+        Err(received @ Received::Failed(Error::Storage(_))) => received,
         Err(received) => {
             discard(host, &upload.medium, &parts).await;
             received
