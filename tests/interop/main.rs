@@ -25,10 +25,20 @@ async fn aioxmpp_passes_its_checks() -> Result<()> {
 
 #[tokio::test]
 async fn xmpp_js_passes_its_checks() -> Result<()> {
-    let modules = installed(&cache().join("node/node_modules"))?;
-    let mut command = Command::new("node");
-    command.arg(folder().join("xmppjs_driver.mjs")).env("XMPP_MODULES", modules);
+    drive(node("xmppjs_driver.mjs")?).await
+}
+
+#[tokio::test]
+async fn xmpp_js_passes_its_checks_over_websocket() -> Result<()> {
+    let mut command = node("xmppjs_driver.mjs")?;
+    command.env("XMPP_TRANSPORT", "websocket");
     drive(command).await
+}
+
+#[tokio::test]
+async fn converse_js_chats_and_shows_pictures_over_websocket_and_bosh() -> Result<()> {
+    found_in_path("chromium")?;
+    drive(node("converse_driver.mjs")?).await
 }
 
 #[tokio::test]
@@ -37,6 +47,13 @@ async fn profanity_passes_its_checks() -> Result<()> {
         found_in_path(program)?;
     }
     python("profanity_driver.py").await
+}
+
+fn node(driver: &str) -> Result<Command> {
+    let modules = installed(&cache().join("node/node_modules"))?;
+    let mut command = Command::new("node");
+    command.env("XMPP_MODULES", modules).arg(folder().join(driver));
+    Ok(command)
 }
 
 async fn python(driver: &str) -> Result<()> {
@@ -60,6 +77,8 @@ async fn drive(mut command: Command) -> Result<()> {
         "domain": server.domain(),
         "ca": server.ca(),
         "users": users,
+        "websocket": format!("wss://localhost:{}/ws", server.address("https")?.port()),
+        "bosh": format!("https://localhost:{}/bosh", server.address("https")?.port()),
     });
     // Node trusts further certificates only when told at its start.
     command.env("NODE_EXTRA_CA_CERTS", server.ca());

@@ -6,7 +6,8 @@ set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 cache=$(cd "$here/../.." && pwd)/.cache/interop
 
-words=(python3:python3 node:nodejs npm:npm profanity:profanity tmux:tmux openssl:openssl)
+words=(python3:python3 node:nodejs npm:npm profanity:profanity tmux:tmux openssl:openssl
+  chromium:chromium nginx:nginx)
 # tests/media reads back what was uploaded.
 words+=(curl:curl ffmpeg:ffmpeg)
 # omemo-dr comes as source, and a part of it is C.

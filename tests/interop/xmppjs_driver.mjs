@@ -11,6 +11,7 @@ const require = createRequire(join(process.env.XMPP_MODULES, "driver.js"));
 const { client, xml } = require("@xmpp/client");
 
 const where = JSON.parse(process.argv[2]);
+const WEBSOCKET = process.env.XMPP_TRANSPORT === "websocket";
 const DEADLINE_MS = 20_000;
 const checks = [];
 const check = (name, run) => checks.push([name, run]);
@@ -30,7 +31,7 @@ class Device {
     this.events = [];
     this.waiting = [];
     this.xmpp = client({
-      service: `xmpp://${where.host}:${where.port}`,
+      service: WEBSOCKET ? where.websocket : `xmpp://${where.host}:${where.port}`,
       domain: where.domain,
       username,
       password,
@@ -97,7 +98,8 @@ class Device {
 
   // A lost network: the socket is gone and nobody said goodbye.
   cut() {
-    (this.xmpp.socket.socket ?? this.xmpp.socket).destroy();
+    const socket = this.xmpp.socket.socket ?? this.xmpp.socket;
+    WEBSOCKET ? socket.terminate() : socket.destroy();
     return this.happens("disconnect");
   }
 
@@ -123,7 +125,8 @@ function same(actual, expected, what) {
 check("login", async () => {
   const alice = await on("alice");
   same(alice.jid, `${bare("alice")}/desk`, "jid");
-  same(alice.xmpp.socket.socket?.encrypted, true, "encrypted");
+  if (WEBSOCKET) same(alice.xmpp.socket.url, where.websocket, "address");
+  else same(alice.xmpp.socket.socket?.encrypted, true, "encrypted");
 });
 
 check("wrong-password-is-refused", async () => {

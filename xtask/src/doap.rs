@@ -11,7 +11,7 @@ use xmpp::xep::table::{SUPPORTED, Status, Xep};
 const FILE: &str = "doap.xml";
 
 /// Standards of the IETF that the server implements, as XEP-0453 wants them listed.
-const RFCS: &[u16] = &[5802, 6120, 6121, 6122, 7590, 7677, 9266];
+const RFCS: &[u16] = &[5802, 6120, 6121, 6122, 7395, 7590, 7677, 9266];
 
 pub(crate) fn write(root: &Path) -> anyhow::Result<()> {
     fs::write(root.join(FILE), document()?).context(FILE)

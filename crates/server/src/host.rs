@@ -15,6 +15,7 @@ use crate::component::Components;
 use crate::config::Config;
 use crate::ext::adhoc::Commands;
 use crate::ext::register::Registrations;
+use crate::http::bosh::Bosh;
 use crate::media::Media;
 use crate::routing::Line;
 use crate::sessions::Sessions;
@@ -34,6 +35,8 @@ pub struct Host {
     pub admission: Arc<Admission>,
     /// Counts HTTP connections.
     pub http_admission: Arc<Admission>,
+    /// BOSH sessions (XEP-0124).
+    pub bosh: Arc<Bosh>,
     /// Failed log-ins of late.
     pub guessing: Guessing,
     /// Accounts in use, with what is cached of them.
@@ -88,6 +91,7 @@ impl Host {
             stopping: CancellationToken::new(),
             admission: Arc::default(),
             http_admission: Arc::default(),
+            bosh: Arc::default(),
             guessing,
             accounts: Accounts::default(),
             sessions: Sessions::default(),

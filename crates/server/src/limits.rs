@@ -186,6 +186,21 @@ bounds! {
     http_fields_max: usize = 100 in 16..1_000;
     /// Requests under way on one HTTP/2 connection.
     http_streams_max: u32 = 64 in 1..1_000;
+    /// Seconds an HTTP client may take for the body of a request of BOSH.
+    http_body_secs: u64 = 30 in 1..600;
+    /// Bytes of the body of a request of BOSH, once the client has logged in (XEP-0124); before that
+    /// `pre_auth_stanza_bytes_max`.
+    bosh_body_bytes_max: usize = 1_048_576 in 16_384..67_108_864;
+    /// Seconds a request of BOSH may wait for its answer.
+    bosh_wait_secs_max: u64 = 60 in 1..600;
+    /// Requests of one BOSH session that may wait at a time.
+    bosh_hold_max: usize = 2 in 1..10;
+    /// Seconds a BOSH client may have no request under way before its session is lost.
+    bosh_inactivity_secs: u64 = 60 in 1..3_600;
+    /// Seconds between two requests of a BOSH client that polls and has nothing to say.
+    bosh_polling_secs: u64 = 2 in 1..60;
+    /// Seconds a BOSH client may pause.
+    bosh_pause_secs_max: u64 = 300 in 1..3_600;
 
     /// Open upload slots of one account (XEP-0363).
     upload_slots_per_account_max: u64 = 100 in 1..100_000;

@@ -4,6 +4,7 @@
 //! The client parses with rxml and has its own SCRAM, so that a mistake in the `xmpp` crate cannot
 //! hide by being made on both ends.
 
+mod addresses;
 mod client;
 mod component;
 mod database;
@@ -23,6 +24,7 @@ mod server;
 pub mod services;
 mod sm;
 mod tls;
+pub mod web;
 mod whimbreld;
 mod wire;
 

@@ -183,6 +183,31 @@ impl Raw {
         }
     }
 
+    /// The next bytes, as many as asked for; None when the connection ends before the first of them.
+    ///
+    /// # Errors
+    /// When it ends within them, or the deadline passes.
+    pub(crate) async fn exactly(&mut self, count: usize) -> Result<Option<Vec<u8>>> {
+        while self.received.len() < count {
+            if !self.read_some().await? {
+                if self.received.is_empty() {
+                    return Ok(None);
+                }
+                bail!("the connection ended within {count} bytes");
+            }
+        }
+        let rest = self.received.split_off(count);
+        Ok(Some(std::mem::replace(&mut self.received, rest)))
+    }
+
+    /// Forgets what was received up to `text` and with it.
+    pub(crate) fn restart_after(&mut self, text: &str) {
+        let mut windows = self.received.windows(text.len());
+        if let Some(at) = windows.position(|bytes| bytes == text.as_bytes()) {
+            self.received.drain(..at + text.len());
+        }
+    }
+
     fn received(&self) -> String {
         String::from_utf8_lossy(&self.received).into_owned()
     }

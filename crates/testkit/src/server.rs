@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio::sync::oneshot;
@@ -136,7 +136,7 @@ pub struct TestServer {
     domain: String,
     home: PathBuf,
     environment: Vec<(String, String)>,
-    ready: BTreeMap<String, Vec<SocketAddr>>,
+    pub(crate) ready: BTreeMap<String, Vec<SocketAddr>>,
     log: Arc<Mutex<String>>,
     child: Option<Child>,
     backend: Backend,
@@ -188,32 +188,6 @@ impl TestServer {
     #[must_use]
     pub fn environment(&self) -> &[(String, String)] {
         &self.environment
-    }
-
-    /// The first address of a listener by its name in the `ready` line: `c2s`, `c2s_tls`, `components`,
-    /// `http`, `https`.
-    ///
-    /// # Errors
-    /// When the server has no such listener.
-    pub fn address(&self, listener: &str) -> Result<SocketAddr> {
-        let found = self.ready.get(listener).and_then(|addresses| addresses.first());
-        found.copied().ok_or_else(|| anyhow!("the server has no listener {listener}: {:?}", self.ready))
-    }
-
-    /// `path` on its plain HTTP listener; it begins with a slash.
-    ///
-    /// # Errors
-    /// When the server has no such listener.
-    pub fn http_url(&self, path: &str) -> Result<String> {
-        Ok(format!("http://{}{path}", self.address("http")?))
-    }
-
-    /// `path` on its HTTPS listener, which [`http_client`](crate::http_client) trusts.
-    ///
-    /// # Errors
-    /// When the server has no such listener.
-    pub fn https_url(&self, path: &str) -> Result<String> {
-        Ok(format!("https://{}{path}", self.address("https")?))
     }
 
     /// What kind of database it was started on.

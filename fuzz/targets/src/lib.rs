@@ -14,6 +14,7 @@ pub mod sasl_client;
 pub mod sasl_server;
 pub mod stanza;
 pub mod stream;
+pub mod websocket;
 mod words;
 pub mod xml_scanner;
 mod xmpp_tests;
@@ -22,7 +23,7 @@ mod xmpp_tests;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is that of its binary and of its folder in `corpus`.
-pub const ALL: [(&str, Target); 11] = [
+pub const ALL: [(&str, Target); 12] = [
     ("config", config::run),
     ("jid", jid::run),
     ("omemo_key_exchange", omemo_key_exchange::run),
@@ -33,5 +34,6 @@ pub const ALL: [(&str, Target); 11] = [
     ("sasl_server", sasl_server::run),
     ("stanza", stanza::run),
     ("stream", stream::run),
+    ("websocket", websocket::run),
     ("xml_scanner", xml_scanner::run),
 ];

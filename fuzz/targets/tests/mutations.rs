@@ -26,7 +26,7 @@ macro_rules! holds {
     };
 }
 
-holds!(config jid omemo_key_exchange omemo_message omemo_session_state payload sasl_client sasl_server stanza stream xml_scanner);
+holds!(config jid omemo_key_exchange omemo_message omemo_session_state payload sasl_client sasl_server stanza stream websocket xml_scanner);
 
 fn holds(name: &str) {
     let (_, target) = ALL.into_iter().find(|(other, _)| *other == name).expect("a target of that name");

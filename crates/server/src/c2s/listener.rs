@@ -13,6 +13,7 @@ use xmpp::error::StreamError;
 
 use super::admission::{Admitted, Bounds};
 use super::connection;
+use super::framed::Framed;
 use super::negotiation::Peer;
 use super::wire::{Transport, Wire, xml_limits};
 use crate::host::Host;
@@ -50,6 +51,17 @@ pub fn connect_in_memory(host: &Arc<Host>, bytes: usize) -> Option<DuplexStream>
     let wire = Box::new(Wire::new(Transport::Memory(ours), before_login(&host.config.limits)));
     tokio::spawn(connection::serve(host.clone(), wire, Peer { ip }, admitted));
     Some(theirs)
+}
+
+/// A place for a client that comes another way than by TCP. None: too many connections.
+pub fn admit(host: &Host, ip: IpAddr) -> Option<Admitted> {
+    host.admission.admit(ip, bounds(&host.config.limits))
+}
+
+/// Serves a client that comes by WebSocket or BOSH, until its session ends.
+pub async fn serve_framed(host: Arc<Host>, framed: Framed, ip: IpAddr, admitted: Admitted) {
+    let wire = Box::new(Wire::new(Transport::Framed(Box::new(framed)), before_login(&host.config.limits)));
+    connection::serve(host, wire, Peer { ip }, admitted).await;
 }
 
 fn bounds(limits: &Limits) -> Bounds {
@@ -92,7 +104,7 @@ async fn serve_one(host: Arc<Host>, socket: TcpStream, peer: SocketAddr, kind: K
 }
 
 /// What a stranger may send.
-fn before_login(limits: &Limits) -> xmpp::xml::Limits {
+pub(crate) fn before_login(limits: &Limits) -> xmpp::xml::Limits {
     xml_limits(limits, limits.pre_auth_stanza_bytes_max)
 }
 

@@ -6,6 +6,7 @@ mod bind;
 mod connection;
 mod establish;
 mod features;
+pub mod framed;
 pub mod guessing;
 pub mod listener;
 mod negotiation;

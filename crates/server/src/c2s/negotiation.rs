@@ -107,7 +107,7 @@ pub(super) async fn negotiate(
 ) -> Result<Established, Abandoned> {
     let proven = log_in(host, wire, peer).await?;
     admitted.is_known();
-    wire.incoming.set_limits(listener::after_login(&host.config.limits));
+    wire.set_limits(listener::after_login(&host.config.limits));
     let logged_in = match proven {
         Proven::Restart(logged_in) => {
             tracing::info!(account = %logged_in.account.jid, "logged in");
@@ -183,7 +183,7 @@ async fn log_in_on(
             }
             (ns::SM, "resume" | "enable") => wire.send(&resume::failed(Condition::UnexpectedRequest)).await?,
             (ns::CLIENT, "iq") => {
-                let answer = before_login(host, wire, peer, element).await?;
+                let answer = before_login(host, may_authenticate(host, wire), peer, element).await?;
                 wire.send(&answer).await?;
             }
             (ns::CLIENT, "message" | "presence") => return Err(not_authorized().into()),
@@ -205,7 +205,7 @@ fn offer(host: &Host, wire: &Wire, channel: &Channel) -> (String, String) {
     if !may_authenticate(host, wire) {
         return (features::only_starttls(&host.config.limits), String::new());
     }
-    let starttls = host.tls.is_some() && !is_encrypted(wire);
+    let starttls = host.tls.is_some() && can_start_tls(wire);
     features::before_login(channel, starttls, host.config.registration.in_band, &host.config.limits)
 }
 
@@ -214,13 +214,22 @@ fn may_authenticate(host: &Host, wire: &Wire) -> bool {
 }
 
 fn is_encrypted(wire: &Wire) -> bool {
-    matches!(wire.transport, Transport::Tls(..))
+    match &wire.transport {
+        Transport::Tls(..) => true,
+        Transport::Framed(framed) => framed.is_encrypted,
+        _ => false,
+    }
+}
+
+fn can_start_tls(wire: &Wire) -> bool {
+    matches!(wire.transport, Transport::Tcp(_))
 }
 
 /// The mechanisms on offer and what they can be bound to.
 fn channel_of(wire: &Wire, peer: Peer) -> Channel {
     let bindings = match &wire.transport {
         Transport::Tls(stream, identity) => tls::channel_bindings(stream.get_ref().1, identity),
+        Transport::Framed(framed) => framed.bindings.as_ref().clone(),
         _ => ChannelBindings::default(),
     };
     Channel { ip: peer.ip, offer: Offer::of_server(&bindings, is_encrypted(wire)), bindings }
@@ -250,7 +259,7 @@ async fn allowed<T>(
 
 /// RFC 6120 §5.4: from here on under TLS.
 async fn start_tls(host: &Arc<Host>, wire: &mut Wire) -> Result<(), Abandoned> {
-    let Some(tls) = host.tls.as_ref().filter(|_| !is_encrypted(wire)) else {
+    let Some(tls) = host.tls.as_ref().filter(|_| can_start_tls(wire)) else {
         wire.send(&Xml::new("failure", ns::TLS).to_string()).await?;
         return Err(Abandoned::Closed);
     };
@@ -271,13 +280,13 @@ async fn start_tls(host: &Arc<Host>, wire: &mut Wire) -> Result<(), Abandoned> {
 }
 
 /// XEP-0077 §3.1: an account may be made before logging in, where the operator allows it. Nothing else is answered.
-async fn before_login(host: &Arc<Host>, wire: &Wire, peer: Peer, element: Element) -> Result<String, Abandoned> {
+async fn before_login(host: &Arc<Host>, may: bool, peer: Peer, element: Element) -> Result<String, Abandoned> {
     let stanza = match Stanza::parse(element) {
         Ok(stanza) => stanza,
         Err(Rejected::Faulty(stanza, error)) => return Ok(stanza.error_xml(&error).unwrap_or_default()),
         Err(Rejected::NotAStanza) => return Err(not_authorized().into()),
     };
-    if stanza.has("query", ns::REGISTER) && may_authenticate(host, wire) {
+    if stanza.has("query", ns::REGISTER) && may {
         return Ok(register::before_login(host, peer.ip, &stanza).await);
     }
     Err(not_authorized().into())

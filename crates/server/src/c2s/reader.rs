@@ -57,8 +57,8 @@ pub(super) async fn read(mut reader: Reader<'_>, mut from: impl AsyncRead + Unpi
             return ending;
         }
         reader.progress.busy.store(false, Ordering::Relaxed);
-        if reader.incoming.fill(&mut from).await.is_err() {
-            return Ending::Lost;
+        if let Err(error) = reader.incoming.fill(&mut from).await {
+            return WireError::from(error).stream_error().map_or(Ending::Lost, Ending::Error);
         }
         reader.session.heard_ms.store(reader.host.clock.now_ms(), Ordering::Relaxed);
     }

@@ -9,7 +9,7 @@ use xmpp::xml::{Frame, StreamHeader};
 
 use super::negotiation::Abandoned;
 use super::random_id;
-use super::wire::{Wire, WireError};
+use super::wire::{Transport, Wire, WireError};
 use crate::host::Host;
 
 /// Reads the client's stream header and answers with the server's (RFC 6120 §4.2), which goes out with the features.
@@ -43,7 +43,9 @@ pub(super) fn greet(host: &Host, wire: &mut Wire) {
         .attr("xmlns:stream", ns::STREAM)
         .to_string();
     let open = header.strip_suffix("/>").unwrap_or(&header);
-    wire.hold(&format!("<?xml version='1.0'?>{open}>"));
+    // Where elements go by themselves, there is no document to declare.
+    let declaration = if matches!(wire.transport, Transport::Framed(_)) { "" } else { "<?xml version='1.0'?>" };
+    wire.hold(&format!("{declaration}{open}>"));
 }
 
 /// RFC 6120 §4.7 and §4.8

@@ -14,6 +14,7 @@ use tokio_rustls::server::TlsStream;
 use xmpp::error::StreamError;
 use xmpp::xml::{Frame, Limits, Scanner, XmlError};
 
+use super::framed::Framed;
 use crate::tls::Identity;
 
 /// Bytes asked of the socket at a time.
@@ -39,6 +40,8 @@ pub enum Transport {
     Tls(Box<TlsStream<TcpStream>>, Arc<Identity>),
     /// No socket at all: both ends in this process, for measurements.
     Memory(DuplexStream),
+    /// WebSocket or BOSH.
+    Framed(Box<Framed>),
     /// Nothing: the socket was taken for a TLS handshake.
     Closed,
 }
@@ -49,6 +52,7 @@ impl AsyncRead for Transport {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_read(cx, buf),
             Self::Memory(stream) => Pin::new(stream).poll_read(cx, buf),
+            Self::Framed(stream) => Pin::new(stream.as_mut()).poll_read(cx, buf),
             Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
@@ -60,6 +64,7 @@ impl AsyncWrite for Transport {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_write(cx, buf),
             Self::Memory(stream) => Pin::new(stream).poll_write(cx, buf),
+            Self::Framed(stream) => Pin::new(stream.as_mut()).poll_write(cx, buf),
             Self::Closed => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
         }
     }
@@ -69,6 +74,7 @@ impl AsyncWrite for Transport {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_flush(cx),
             Self::Memory(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Framed(stream) => Pin::new(stream.as_mut()).poll_flush(cx),
             Self::Closed => Poll::Ready(Ok(())),
         }
     }
@@ -78,6 +84,7 @@ impl AsyncWrite for Transport {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream, _) => Pin::new(stream.as_mut()).poll_shutdown(cx),
             Self::Memory(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Framed(stream) => Pin::new(stream.as_mut()).poll_shutdown(cx),
             Self::Closed => Poll::Ready(Ok(())),
         }
     }
@@ -88,10 +95,20 @@ impl AsyncWrite for Transport {
 pub enum WireError {
     /// The socket failed or was closed without `</stream:stream>`.
     #[error("connection lost: {0}")]
-    Lost(#[from] io::Error),
+    Lost(io::Error),
     /// What came is no XMPP.
     #[error("{0}")]
     Xml(#[from] XmlError),
+}
+
+impl From<io::Error> for WireError {
+    fn from(error: io::Error) -> Self {
+        match error.get_ref().and_then(|error| error.downcast_ref::<XmlError>()) {
+            // What carries whole elements checks them itself.
+            Some(error) => Self::Xml(*error),
+            None => Self::Lost(error),
+        }
+    }
 }
 
 impl WireError {
@@ -182,6 +199,14 @@ impl Wire {
     pub fn restart(&mut self) {
         self.incoming.restart();
         self.greeted = false;
+    }
+
+    /// Other bounds, once the client has authenticated.
+    pub fn set_limits(&mut self, limits: Limits) {
+        self.incoming.set_limits(limits);
+        if let Transport::Framed(framed) = &mut self.transport {
+            framed.set_limits(limits);
+        }
     }
 
     /// The next frame, read from the socket when none is here. Cancel-safe.

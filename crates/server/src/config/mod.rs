@@ -206,7 +206,8 @@ impl Config {
         let mut warnings = Vec::new();
         let open_to_all =
             |addresses: &[SocketAddr]| addresses.iter().find(|address| !address.ip().is_loopback()).copied();
-        if let Some(address) = open_to_all(&self.c2s.listen).filter(|_| self.c2s.allow_plaintext) {
+        let plain = open_to_all(&self.c2s.listen).or_else(|| open_to_all(&self.http.listen));
+        if let Some(address) = plain.filter(|_| self.c2s.allow_plaintext) {
             warnings.push(format!(
                 "c2s.allow_plaintext is true and {address} can be reached from other machines: passwords and messages \
                  could cross the network unencrypted; set it to false"
@@ -216,6 +217,12 @@ impl Config {
             warnings.push(format!(
                 "components.listen has {address}, which other machines can reach, and XEP-0114 does not encrypt: \
                  listen on 127.0.0.1"
+            ));
+        }
+        if let Some(host) = self.http.public_url.unencrypted_host().filter(|host| *host != "localhost") {
+            warnings.push(format!(
+                "browsers are sent to http://{host}, where nobody may log in: set http.public_url to the https address \
+                 of your reverse proxy, or http.tls_listen"
             ));
         }
         warnings

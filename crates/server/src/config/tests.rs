@@ -233,11 +233,20 @@ fn what_is_missing_or_not_toml_is_said_in_one_line() {
 
 #[test]
 fn plaintext_beyond_loopback_is_warned_about() {
-    let config = |listen: &str| {
-        load(&format!("{MINIMAL}[c2s]\nlisten = [\"{listen}\"]\nallow_plaintext = true\n"), &[]).unwrap()
+    let warnings = |c2s: &str, http: &str| {
+        let c2s = format!("[c2s]\nlisten = [\"{c2s}\"]\nallow_plaintext = true\n");
+        load(&format!("{MINIMAL}{c2s}[http]\nlisten = [\"{http}\"]\n"), &[]).unwrap().warnings().len()
     };
-    assert!(config("127.0.0.1:5222").warnings().is_empty());
-    assert_eq!(config("0.0.0.0:5222").warnings().len(), 1);
+    assert_eq!(warnings("127.0.0.1:5222", "127.0.0.1:5280"), 0);
+    assert_eq!(warnings("0.0.0.0:5222", "127.0.0.1:5280"), 1);
+    assert_eq!(warnings("127.0.0.1:5222", "0.0.0.0:5280"), 1);
+}
+
+#[test]
+fn browsers_that_are_sent_where_nobody_may_log_in_are_warned_about() {
+    let warnings = |http: &str| load(&format!("{MINIMAL}[http]\ntls_listen = []\n{http}\n"), &[]).unwrap().warnings();
+    assert_eq!(warnings("").len(), 1);
+    assert!(warnings("public_url = \"https://chat.example.org\"").is_empty());
 }
 
 #[test]

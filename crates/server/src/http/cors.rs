@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::config::Origins;
@@ -19,7 +19,7 @@ pub fn layer(origins: &Origins, methods: impl Into<Vec<Method>>) -> CorsLayer {
         Origins::Listed(_) => {
             let origins = origins.clone();
             AllowOrigin::predicate(move |origin: &HeaderValue, request: &Parts| {
-                origin.to_str().is_ok_and(|origin| origins.allow(origin, asked_host(request)))
+                origin.to_str().is_ok_and(|origin| origins.allow(origin, asked_host(&request.uri, &request.headers)))
             })
         }
     };
@@ -27,7 +27,7 @@ pub fn layer(origins: &Origins, methods: impl Into<Vec<Method>>) -> CorsLayer {
 }
 
 /// The host that a request is for: HTTP/2 has it in the target, HTTP/1.1 in a field.
-pub fn asked_host(request: &Parts) -> Option<&str> {
-    let authority = request.uri.authority().map(|authority| authority.as_str());
-    authority.or_else(|| request.headers.get(header::HOST)?.to_str().ok())
+pub fn asked_host<'a>(target: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    let authority = target.authority().map(|authority| authority.as_str());
+    authority.or_else(|| headers.get(header::HOST)?.to_str().ok())
 }

@@ -1,6 +1,6 @@
 //! What went wrong, told to programs and people alike: `application/problem+json` (RFC 9457).
 
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
@@ -36,7 +36,19 @@ pub(super) async fn no_such_page() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "nothing is here")
 }
 
-/// For a method that the path does not have; `Allow` names those it has.
-pub(super) async fn no_such_method() -> Problem {
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes other methods: see Allow")
+/// Says what is wrong where a path has no such method: axum says it with nothing but the status and `Allow`. Not as a
+/// fallback, which would stand outside of a feature's own layers, CORS for one.
+pub(super) async fn explain_method(response: Response) -> Response {
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED || response.headers().contains_key(CONTENT_TYPE) {
+        return response;
+    }
+    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this address takes other methods: see Allow");
+    let (mut explained, fields) = (problem.into_response(), response.into_parts().0.headers);
+    let of_the_body = [CONTENT_TYPE, CONTENT_LENGTH];
+    for (name, value) in &fields {
+        if !of_the_body.contains(name) {
+            explained.headers_mut().append(name, value.clone());
+        }
+    }
+    explained
 }

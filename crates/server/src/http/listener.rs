@@ -1,5 +1,6 @@
 //! Accepting HTTP connections: how many, how slow, how large; and letting them finish when the server stops.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -8,6 +9,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::http::HeaderValue;
+use axum::http::header::{CONNECTION, TRANSFER_ENCODING};
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -125,7 +128,17 @@ where
     let service = service_fn(move |mut request: Request<Incoming>| {
         asked.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(arrival.clone());
-        router.clone().call(request.map(Body::new))
+        // RFC 9112 §6.1: where chunks came beside a length, whoever stands in between may have read another request.
+        // hyper may have taken the length away already, so every connection ends after chunks.
+        let is_chunked = request.headers().contains_key(TRANSFER_ENCODING);
+        let answering = router.clone().call(request.map(Body::new));
+        async move {
+            let mut response = answering.await?;
+            if is_chunked {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            Ok::<_, Infallible>(response)
+        }
     });
     let builder = builder(&host.config.limits);
     let stream = Stalling::new(stream, Duration::from_secs(host.config.limits.transfer_stall_secs));

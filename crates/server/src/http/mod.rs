@@ -1,5 +1,7 @@
 //! The server's HTTP side, on HTTP/1.1 and HTTP/2: one line a feature.
 
+mod access;
+pub mod bosh;
 mod caller;
 mod cors;
 mod error;
@@ -7,10 +9,12 @@ mod host_meta;
 pub mod listener;
 mod media;
 mod stalled;
+pub mod websocket;
 
 use std::sync::Arc;
 
 use axum::Router;
+use axum::middleware::map_response;
 
 pub use caller::Caller;
 pub use error::Problem;
@@ -24,8 +28,10 @@ pub fn router(host: Arc<Host>) -> Router {
     let origins = &host.config.http.origins;
     Router::new()
         .merge(host_meta::routes(origins)) // /.well-known/host-meta, XEP-0156
+        .merge(websocket::routes()) // /ws, RFC 7395
+        .merge(bosh::routes(origins)) // /bosh, XEP-0124
         .merge(media::routes(&host.config)) // /upload, XEP-0363 and tus
         .fallback(error::no_such_page)
-        .method_not_allowed_fallback(error::no_such_method)
+        .layer(map_response(error::explain_method))
         .with_state(host)
 }

@@ -67,11 +67,16 @@ pub const SUPPORTED: &[Xep] = &[
     Xep { server_features: &[ns::VERSION], ..xep(92, "Software Version", "1.1") },
     xep(114, "Jabber Component Protocol", "1.6"),
     Xep {
+        note: "without multiple streams",
+        ..xep(124, "Bidirectional-streams Over Synchronous HTTP (BOSH)", "1.11.2")
+    },
+    Xep {
         status: Status::Partial,
         note: "add, delete, disable and re-enable users, change password, end sessions, announce, counts and lists",
         ..xep(133, "Service Administration", "1.3.1")
     },
     Xep { note: "the vCard's photo is stored and served", ..xep(153, "vCard-Based Avatars", "1.1.1") },
+    Xep { note: "host-meta in XML and JSON", ..xep(156, "Discovering Alternative XMPP Connection Methods", "1.4.0") },
     xep(157, "Contact Addresses for XMPP Services", "1.1.1"),
     Xep { server_features: &[ns::OFFLINE], ..xep(160, "Best Practices for Handling Offline Messages", "1.0.1") },
     Xep { note: "routed and archived", ..xep(184, "Message Delivery Receipts", "1.4.0") },
@@ -80,6 +85,7 @@ pub const SUPPORTED: &[Xep] = &[
     Xep { server_features: &[ns::PING], account_features: &[ns::PING], ..xep(199, "XMPP Ping", "2.0.1") },
     Xep { server_features: &[ns::TIME], ..xep(202, "Entity Time", "2.0") },
     xep(203, "Delayed Delivery", "2.0"),
+    xep(206, "XMPP Over BOSH", "1.4"),
     Xep {
         status: Status::Partial,
         note: "without personal eventing; blocked JIDs stand in a privacy list",

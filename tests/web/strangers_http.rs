@@ -1,0 +1,94 @@
+//! What strangers try with HTTP itself.
+
+use anyhow::{Result, ensure};
+use testkit::TestServer;
+use testkit::raw::Raw;
+
+async fn said(server: &TestServer, bytes: &str) -> Result<String> {
+    let mut raw = Raw::connect(server.address("http")?).await?;
+    raw.send(bytes).await?;
+    raw.ended().await
+}
+
+#[tokio::test]
+async fn requests_that_two_readers_could_read_differently_are_refused() -> Result<()> {
+    let server = TestServer::start().await?;
+    let hidden = "GET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    for fields in [
+        "Content-Length: 5\r\nContent-Length: 6\r\n",
+        "Content-Length: +5\r\n",
+        "Content-Length: 5\r\n folded\r\n",
+        "Content-Length : 5\r\n",
+        "Transfer-Encoding: gzip\r\n",
+        "Transfer-Encoding: xchunked\r\n",
+    ] {
+        let text =
+            said(&server, &format!("POST /bosh HTTP/1.1\r\nHost: localhost\r\n{fields}\r\nhello{hidden}")).await?;
+        ensure!(text.starts_with("HTTP/1.1 400 "), "{fields}: {text}");
+        assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{fields}: {text}");
+    }
+    Ok(())
+}
+
+/// RFC 9112 §6.1: chunks count, and the connection ends after the answer, whatever follows.
+#[tokio::test]
+async fn a_length_beside_chunks_hides_no_second_request() -> Result<()> {
+    let server = TestServer::start().await?;
+    for fields in
+        ["Content-Length: 60\r\nTransfer-Encoding: chunked\r\n", "Transfer-Encoding: chunked\r\nContent-Length: 60\r\n"]
+    {
+        let request = format!(
+            "POST /bosh HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n0\r\n\r\nGET /hidden HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        );
+        let text = said(&server, &request).await?;
+        assert_eq!(text.matches("HTTP/1.1 ").count(), 1, "{text}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_head_that_comes_slowly_or_never_is_not_waited_for() -> Result<()> {
+    let server = TestServer::builder().set("limits.http_head_secs", "1").start().await?;
+    // Neither silence, nor half a preface of HTTP/2, nor half a head.
+    for begun in ["", "P", "PRI * HTTP/2.0\r\n", "GET / HTTP/1.1\r\nHost: loc"] {
+        let text = said(&server, begun).await?;
+        ensure!(!text.contains("200"), "{begun:?}: {text}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_head_past_its_bounds_is_refused() -> Result<()> {
+    let server = TestServer::builder().set("limits.http_head_bytes_max", "8192").start().await?;
+    let large = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(20_000));
+    ensure!(said(&server, &large).await?.starts_with("HTTP/1.1 431 "));
+    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: y\r\n".repeat(200));
+    ensure!(said(&server, &many).await?.starts_with("HTTP/1.1 431 "));
+    Ok(())
+}
+
+#[tokio::test]
+async fn too_many_connections_are_refused_and_those_that_are_open_go_on() -> Result<()> {
+    let server = TestServer::builder()
+        .set("limits.http_connections_per_ip_max", "2")
+        .set("http.trusted_proxies", "[]")
+        .start()
+        .await?;
+    let address = server.address("http")?;
+    let (mut first, _second) = (Raw::connect(address).await?, Raw::connect(address).await?);
+    first.send("GET /one HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
+    first.until("nothing is here").await?;
+    assert_eq!(Raw::connect(address).await?.ended().await?, "");
+    first.send("GET /two HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
+    first.until("HTTP/1.1 404 ").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_client_that_closes_its_half_after_a_request_is_left() -> Result<()> {
+    let server = TestServer::start().await?;
+    let mut raw = Raw::connect(server.address("http")?).await?;
+    raw.send("GET /.well-known/host-meta HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
+    ensure!(raw.ended().await?.starts_with("HTTP/1.1 200 "));
+    Ok(())
+}
