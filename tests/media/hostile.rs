@@ -70,6 +70,33 @@ async fn a_slot_closes_when_its_time_is_up() -> Result<()> {
 }
 
 #[tokio::test]
+async fn an_upload_that_takes_longer_than_its_slot_is_taken() -> Result<()> {
+    let builder = TestServer::builder().set("limits.upload_slot_secs", "2").set("limits.media_purge_secs", "1");
+    let mut stage = Stage::with(builder).await?;
+    let content = pattern(300_000);
+    let slot = stage.slot(content.len()).await?;
+    let mut socket = begin(&stage, &slot, content.len()).await?;
+    let begun = Instant::now();
+    let mut pieces = content.chunks(1_000);
+    // A little at a time until the slot would have closed, then the rest.
+    for piece in pieces.by_ref() {
+        socket.write_all(piece).await?;
+        if begun.elapsed() > Duration::from_secs(4) {
+            break;
+        }
+        while begun.elapsed().as_millis() % 50 != 0 {
+            stage.alice.round_trip().await?;
+        }
+    }
+    for piece in pieces {
+        socket.write_all(piece).await?;
+    }
+    assert_eq!(status(&mut socket).await?, 201);
+    ensure!(stage.get(&slot).await?.bytes().await? == content);
+    Ok(())
+}
+
+#[tokio::test]
 async fn what_is_gone_and_what_never_was_look_the_same() -> Result<()> {
     let mut stage = Stage::new().await?;
     let gone = stage.file(b"content").await?;

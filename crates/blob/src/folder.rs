@@ -70,7 +70,15 @@ impl Folder {
         let file = options.open(&path).await.map_err(|error| Error::file(&path, &error))?.into_std().await;
         let half = HalfWritten { path, named: false };
         let target = self.path(name);
-        Ok(Upload { file: Some(file), gathered: Vec::new(), gathered_bytes: 0, half, target, bytes: 0 })
+        Ok(Upload {
+            file: Some(file),
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            gather_bytes: limits::GATHERED_BYTES,
+            half,
+            target,
+            bytes: 0,
+        })
     }
 
     pub(crate) async fn get(&self, name: &Name) -> Result<Option<Download>, Error> {
@@ -239,6 +247,7 @@ pub struct Upload {
     /// What goes to the file with the next call: each one costs a change of threads.
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
+    pub(crate) gather_bytes: usize,
     half: HalfWritten,
     target: PathBuf,
     bytes: u64,
@@ -249,7 +258,7 @@ impl Upload {
         self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
         self.gathered_bytes = self.gathered_bytes.saturating_add(bytes.len());
         self.gathered.push(bytes);
-        if self.gathered_bytes < limits::GATHERED_BYTES {
+        if self.gathered_bytes < self.gather_bytes {
             return Ok(());
         }
         let file = self.flush(false).await?;

@@ -225,6 +225,14 @@ pub enum Writer {
 }
 
 impl Writer {
+    /// To a folder, writes that many bytes or more at a time; other stores are sent whole parts.
+    pub fn in_pieces_of(mut self, bytes: usize) -> Self {
+        if let Self::Folder(upload) = &mut self {
+            upload.gather_bytes = bytes;
+        }
+        self
+    }
+
     /// Appends; waits while too much is under way.
     ///
     /// # Errors

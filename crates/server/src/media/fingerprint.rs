@@ -86,7 +86,7 @@ impl Fingerprinting {
 /// When it cannot be read.
 pub async fn of_medium(store: &blob::Store, medium: &Medium, key: &FingerprintKey) -> Result<[u8; 32], Error> {
     let mut fingerprinting = Fingerprinting::new(key)?;
-    let mut outflow = Outflow::open(store, medium, 0..medium.bytes()).await?;
+    let mut outflow = Outflow::open(store, medium, 0..medium.bytes(), 1).await?;
     while let Some(bytes) = outflow.next().await? {
         fingerprinting.update(&bytes)?;
     }

@@ -19,6 +19,8 @@ pub struct Inflow {
     /// What is to be hashed on the way.
     fingerprinting: Option<Fingerprinting>,
     waiting: Arc<Semaphore>,
+    /// Bytes of one write.
+    piece_bytes: usize,
     /// Where the next part begins in the file.
     start: u64,
     open: Option<OpenPart>,
@@ -55,6 +57,7 @@ impl Inflow {
             medium: medium.clone(),
             fingerprinting,
             waiting: media.waiting.clone(),
+            piece_bytes: media.segments_at_once().saturating_mul(SEGMENT_BYTES),
             start: medium.bytes(),
             open: None,
             segment: BytesMut::new(),
@@ -133,7 +136,9 @@ impl Inflow {
     async fn seal(&mut self, is_last: bool) -> Result<(), Error> {
         let open = match &mut self.open {
             Some(open) => open,
-            none => none.insert(OpenPart::begin(&self.store, self.clock, &self.medium, self.start).await?),
+            none => {
+                none.insert(OpenPart::begin(&self.store, self.clock, &self.medium, self.start, self.piece_bytes).await?)
+            }
         };
         let mut segment = std::mem::take(&mut self.segment);
         if let Some(fingerprinting) = &mut self.fingerprinting {
@@ -149,10 +154,16 @@ impl Inflow {
 }
 
 impl OpenPart {
-    async fn begin(store: &Store, clock: Clock, medium: &Medium, start: u64) -> Result<Self, Error> {
+    async fn begin(
+        store: &Store,
+        clock: Clock,
+        medium: &Medium,
+        start: u64,
+        piece_bytes: usize,
+    ) -> Result<Self, Error> {
         let id = name::new_part(clock.now_ms())?;
         let key = outflow::part_key(medium, id)?;
-        let writer = store.put(&name::of(medium.object, id)?).await?;
+        let writer = store.put(&name::of(medium.object, id)?).await?.in_pieces_of(piece_bytes);
         let bound = outflow::bound(medium, start);
         Ok(Self { id, key, bound, writer, segments: 0, bytes: 0, room: None })
     }

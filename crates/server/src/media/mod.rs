@@ -48,11 +48,16 @@ const WAITING_SEGMENTS_MAX: usize = 384;
 /// Segments that each such upload may hold besides.
 const OWN_SEGMENTS: usize = 2;
 
+/// Segments that are read or written at a time, while there are few transfers.
+const SEGMENTS_AT_ONCE: usize = 4;
+const FEW_TRANSFERS: usize = 24;
+
 /// The media of a running server.
 pub struct Media {
     store: Result<Store, blob::Error>,
     claimed: Arc<Mutex<HashSet<String>>>,
     transfers: Arc<Semaphore>,
+    transfers_max: usize,
     waiting: Arc<Semaphore>,
     /// Something is to be removed from the store.
     wanted: Notify,
@@ -67,11 +72,13 @@ impl Media {
         let domain = format!("upload.{}", config.server.domain);
         let is_ours = !config.http.public_url.is_empty()
             && !config.components.secrets.keys().any(|component| component.as_str() == domain);
+        let transfers_max = config.limits.media_transfers_max.min(Semaphore::MAX_PERMITS);
         Self {
             store,
             service: BareJid::new(&domain).ok().filter(|_| is_ours),
             claimed: Arc::default(),
-            transfers: Arc::new(Semaphore::new(config.limits.media_transfers_max.min(Semaphore::MAX_PERMITS))),
+            transfers: Arc::new(Semaphore::new(transfers_max)),
+            transfers_max,
             waiting: Arc::new(Semaphore::new(WAITING_SEGMENTS_MAX)),
             wanted: Notify::new(),
         }
@@ -100,6 +107,13 @@ impl Media {
     #[must_use]
     pub fn transfer(&self) -> Option<OwnedSemaphorePermit> {
         self.transfers.clone().try_acquire_owned().ok()
+    }
+
+    /// Segments that a transfer which begins now reads or writes at a time: several cost less, one takes less memory.
+    #[must_use]
+    pub fn segments_at_once(&self) -> usize {
+        let under_way = self.transfers_max.saturating_sub(self.transfers.available_permits());
+        if under_way > FEW_TRANSFERS { 1 } else { SEGMENTS_AT_ONCE }
     }
 
     /// Keeps an upload for one writer in this process; `None` while it has another. Two processes that write are told

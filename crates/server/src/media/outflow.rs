@@ -13,9 +13,6 @@ use crate::segments::{SEGMENT_BYTES, SegmentKey, TAG_BYTES};
 /// Bytes of a sealed segment that is not cut short.
 const SEALED_BYTES: usize = SEGMENT_BYTES + TAG_BYTES;
 
-/// Segments that one read of a file brings.
-const READ_SEGMENTS: usize = 2;
-
 /// The key of a part: no two have the same, however often one was begun.
 pub(super) fn part_key(medium: &Medium, part: PartId) -> Result<SegmentKey, Error> {
     let mut key = [0; 32];
@@ -40,6 +37,7 @@ pub struct Outflow {
     parts: std::vec::IntoIter<Part>,
     start: u64,
     wanted: Range<u64>,
+    piece_bytes: usize,
     open: Option<OpenPart>,
 }
 
@@ -57,13 +55,15 @@ struct OpenPart {
 }
 
 impl Outflow {
-    /// Reads bytes of a medium; its first part is asked for at once, so that a store that is down is noticed.
+    /// Reads bytes of a medium, so many segments at a time; its first part is asked for at once, so that a store that is down is noticed.
     ///
     /// # Errors
     /// When it cannot be read.
-    pub async fn open(store: &Store, medium: &Medium, wanted: Range<u64>) -> Result<Self, Error> {
+    pub async fn open(store: &Store, medium: &Medium, wanted: Range<u64>, at_once: usize) -> Result<Self, Error> {
         let parts = medium.parts.clone().into_iter();
-        let mut outflow = Self { store: store.clone(), medium: medium.clone(), parts, start: 0, wanted, open: None };
+        let piece_bytes = at_once.saturating_mul(SEALED_BYTES);
+        let (store, medium) = (store.clone(), medium.clone());
+        let mut outflow = Self { store, medium, parts, start: 0, wanted, piece_bytes, open: None };
         outflow.next_part().await?;
         Ok(outflow)
     }
@@ -119,7 +119,7 @@ impl Outflow {
             self.open = Some(OpenPart {
                 key: part_key(&self.medium, part.id)?,
                 bound: bound(&self.medium, start),
-                reader: reader.in_pieces_of(READ_SEGMENTS * SEALED_BYTES),
+                reader: reader.in_pieces_of(self.piece_bytes),
                 sealed: BytesMut::new(),
                 segment: first,
                 at: start.saturating_add(first.saturating_mul(segment)),

@@ -42,7 +42,7 @@ impl<W: Write + Seek> Archive<W> {
     /// False if the file is gone, in the database or in the store.
     async fn medium(&mut self, db: &Db, store: &Store, token: &str, name: &str) -> Result<bool, ZipError> {
         let Some(upload) = uploads::find(db, token).await? else { return Ok(false) };
-        let mut outflow = match Outflow::open(store, &upload.medium, 0..upload.described.bytes).await {
+        let mut outflow = match Outflow::open(store, &upload.medium, 0..upload.described.bytes, 1).await {
             Err(media::Error::Missing) => return Ok(false),
             outflow => outflow?,
         };

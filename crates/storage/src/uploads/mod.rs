@@ -12,7 +12,7 @@ mod removal;
 use std::fmt;
 
 pub use medium::{Medium, ObjectId, Part, PartId};
-pub use progress::{Kept, append, complete};
+pub use progress::{Kept, append, complete, stay_open};
 pub(crate) use removal::abandon;
 pub use removal::{Removal, expire, forget, lost, page, parts, removals, remove};
 

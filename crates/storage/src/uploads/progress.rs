@@ -43,6 +43,14 @@ WHERE name_hash = ? AND whole = 0 AND EXISTS (SELECT 1 FROM media m WHERE m.obje
     Ok(added)
 }
 
+/// Lets an open slot stay open until `expires_at_ms`; one that is gone stays gone.
+pub async fn stay_open(db: &Db, upload: &mut Upload, expires_at_ms: i64) -> Result<(), Error> {
+    let sql = "UPDATE uploads SET expires_at_ms = ? WHERE name_hash = ? AND whole = 0";
+    db.execute(Statement::new(sql, [expires_at_ms.into(), upload.id.0.into()])).await?;
+    upload.expires_at_ms = expires_at_ms;
+    Ok(())
+}
+
 /// Makes a slot a file. `parts` are all it has; those that were added to it before come first. `digest` is of its
 /// content, made with its fingerprint key.
 pub async fn complete(db: &Db, upload: &Upload, parts: &[Part], digest: &[u8], now_ms: i64) -> Result<Kept, Error> {

@@ -116,8 +116,11 @@ pub async fn slots_close_and_old_files_go(db: Db) {
     assert_eq!(uploads::usage(&db, alice, NOW_MS).await.unwrap(), usage);
     assert_eq!(uploads::usage(&db, alice, LATER_MS).await.unwrap(), Usage { slots: 0, slot_bytes: 0, ..usage });
     assert_eq!(uploads::expire(&db, LATER_MS - 1, Some(NOW_MS + 1), 10).await.unwrap(), 0);
+    let mut held = slot(&db, alice, "q", 5).await;
+    uploads::stay_open(&db, &mut held, LATER_MS + 9).await.unwrap();
     assert_eq!(uploads::expire(&db, LATER_MS, None, 1).await.unwrap(), 1, "in steps");
     assert_eq!(uploads::expire(&db, LATER_MS, None, 10).await.unwrap(), 1);
+    assert!(uploads::find(&db, "q").await.unwrap().is_some());
     assert!(uploads::find(&db, "p").await.unwrap().is_none());
     assert_eq!(to_remove(&db).await, [part(1, 10)]);
     assert_eq!(uploads::expire(&db, LATER_MS, Some(NOW_MS + 2), 10).await.unwrap(), 2);

@@ -37,7 +37,7 @@ pub(super) async fn get(
     };
     let Some(permit) = host.media.transfer() else { return answers::busy("too many files are on their way") };
     let opened = match host.media.store() {
-        Ok(store) => Outflow::open(store, &upload.medium, range.clone()).await,
+        Ok(store) => Outflow::open(store, &upload.medium, range.clone(), host.media.segments_at_once()).await,
         Err(error) => Err(error.into()),
     };
     let outflow = match opened {

@@ -12,6 +12,9 @@ use super::pace::{Halt, Pace};
 use crate::host::Host;
 use crate::media::{Error, Fingerprinting, Inflow, discard, of_medium};
 
+/// How near its end a slot is held open while it is written, in milliseconds.
+const CLOSING_SOON_MS: i64 = 90_000;
+
 /// What became of a body.
 #[derive(Debug)]
 pub(super) enum Received {
@@ -65,7 +68,7 @@ impl<E: Into<Error>> From<E> for Received {
 }
 
 /// Takes a whole file or nothing.
-pub(super) async fn in_one_go(host: &Arc<Host>, upload: &Upload, body: Body) -> Received {
+pub(super) async fn in_one_go(host: &Arc<Host>, upload: &mut Upload, body: Body) -> Received {
     let mut parts = Vec::new();
     match try_in_one_go(host, upload, body, &mut parts).await {
         Ok(Kept::Fresh) => Received::Whole,
@@ -84,7 +87,7 @@ pub(super) async fn in_one_go(host: &Arc<Host>, upload: &Upload, body: Body) -> 
 
 async fn try_in_one_go(
     host: &Arc<Host>,
-    upload: &Upload,
+    upload: &mut Upload,
     mut body: Body,
     parts: &mut Vec<Part>,
 ) -> Result<Kept, Received> {
@@ -94,6 +97,7 @@ async fn try_in_one_go(
     let mut left = upload.described.bytes;
     while let Some(bytes) = pace.next(&mut body).await? {
         left = left.checked_sub(bytes.len() as u64).ok_or(Received::Long)?;
+        hold_open(host, upload).await?;
         parts.extend(inflow.write(&bytes).await?);
     }
     if left > 0 {
@@ -127,6 +131,7 @@ async fn try_in_pieces(host: &Arc<Host>, upload: &mut Upload, mut body: Body) ->
         };
         let Some(after) = left.checked_sub(bytes.len() as u64) else { break Some(Received::Long) };
         left = after;
+        hold_open(host, upload).await?;
         for part in inflow.write(&bytes).await? {
             keep(host, upload, part).await?;
         }
@@ -142,6 +147,20 @@ async fn try_in_pieces(host: &Arc<Host>, upload: &mut Upload, mut body: Body) ->
     }
 }
 
+/// An upload that takes its time must not lose its slot meanwhile.
+async fn hold_open(host: &Arc<Host>, upload: &mut Upload) -> Result<(), Error> {
+    let now_ms = host.clock.now_ms();
+    if upload.expires_at_ms.saturating_sub(now_ms) > CLOSING_SOON_MS {
+        return Ok(());
+    }
+    Ok(uploads::stay_open(&host.db, upload, resumable_until_ms(host, now_ms)).await?)
+}
+
+fn resumable_until_ms(host: &Host, now_ms: i64) -> i64 {
+    let resume_ms = i64::try_from(host.config.limits.upload_resume_secs).unwrap_or(i64::MAX).saturating_mul(1000);
+    now_ms.saturating_add(resume_ms)
+}
+
 /// Notes a part in the database; with the last one the file is whole.
 async fn keep(host: &Arc<Host>, upload: &mut Upload, part: Part) -> Result<(), Received> {
     let medium = &upload.medium;
@@ -151,8 +170,7 @@ async fn keep(host: &Arc<Host>, upload: &mut Upload, part: Part) -> Result<(), R
     }
     let bytes = medium.bytes().saturating_add(part.bytes.into());
     let kept = if bytes < upload.described.bytes {
-        let resume_ms = i64::try_from(host.config.limits.upload_resume_secs).unwrap_or(i64::MAX).saturating_mul(1000);
-        let expires_at_ms = host.clock.now_ms().saturating_add(resume_ms);
+        let expires_at_ms = resumable_until_ms(host, host.clock.now_ms());
         uploads::append(&host.db, upload, part, expires_at_ms).await?
     } else {
         finish(host, upload, part).await?

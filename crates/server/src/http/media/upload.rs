@@ -74,7 +74,7 @@ async fn try_put(
     }
     let permit = host.media.transfer().ok_or_else(|| answers::busy("too many files are on their way"))?;
     let claim = host.media.claim(token).ok_or_else(answers::no_slot)?;
-    let upload = granted(host, token).await?;
+    let mut upload = granted(host, token).await?;
     if upload.whole || upload.medium.bytes() > 0 {
         return Err(answers::no_slot());
     }
@@ -82,7 +82,7 @@ async fn try_put(
     let receiving = tokio::spawn({
         let host = host.clone();
         async move {
-            let received = in_one_go(&host, &upload, body).await;
+            let received = in_one_go(&host, &mut upload, body).await;
             drop((permit, claim));
             received
         }
