@@ -77,19 +77,12 @@ async fn an_upload_that_takes_longer_than_its_slot_is_taken() -> Result<()> {
     let slot = stage.slot(content.len()).await?;
     let mut socket = begin(&stage, &slot, content.len()).await?;
     let begun = Instant::now();
-    let mut pieces = content.chunks(1_000);
-    // A little at a time until the slot would have closed, then the rest.
-    for piece in pieces.by_ref() {
+    // A little at a time, for longer than the slot waits.
+    for (number, piece) in (0..).zip(content.chunks(1_000)) {
         socket.write_all(piece).await?;
-        if begun.elapsed() > Duration::from_secs(4) {
-            break;
-        }
-        while begun.elapsed().as_millis() % 50 != 0 {
+        while begun.elapsed() < Duration::from_millis(15) * number {
             stage.alice.round_trip().await?;
         }
-    }
-    for piece in pieces {
-        socket.write_all(piece).await?;
     }
     assert_eq!(status(&mut socket).await?, 201);
     ensure!(stage.get(&slot).await?.bytes().await? == content);

@@ -17,7 +17,7 @@ const AFTER: usize = 12;
 /// Each file is another one.
 fn content(number: usize) -> Vec<u8> {
     let mut content = pattern(BYTES);
-    content[..8].copy_from_slice(&(number as u64).to_be_bytes());
+    content.iter_mut().zip((number as u64).to_be_bytes()).for_each(|(to, from)| *to = from);
     content
 }
 

@@ -61,8 +61,7 @@ async fn garage_gives_back_what_it_was_given_and_reads_none_of_it() -> Result<()
 async fn a_store_that_does_not_answer_is_a_clear_refusal() -> Result<()> {
     let gone = {
         let garage = Garage::start()?;
-        let builder = on(&garage, "media");
-        builder
+        on(&garage, "media")
     };
     let mut stage = Stage::with(gone).await?;
     let slot = stage.slot(7).await?;
@@ -154,7 +153,7 @@ fn last_written(parts: &[std::path::PathBuf]) -> Result<&std::path::PathBuf> {
 /// As the folder fans names out.
 fn fan(name: &str) -> String {
     let hash = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, name.as_bytes());
-    format!("{:02x}", hash.as_ref()[0])
+    format!("{:02x}", hash.as_ref().first().copied().unwrap_or(0))
 }
 
 fn now_secs() -> u64 {

@@ -55,7 +55,8 @@ struct OpenPart {
 }
 
 impl Outflow {
-    /// Reads bytes of a medium, so many segments at a time; its first part is asked for at once, so that a store that is down is noticed.
+    /// Reads bytes of a medium, so many segments at a time; its first part is asked for at once, so that a store that is
+    /// down is noticed.
     ///
     /// # Errors
     /// When it cannot be read.
