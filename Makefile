@@ -4,7 +4,7 @@
 
 export PATH := $(HOME)/.cargo/bin:$(PATH)
 
-.PHONY: run test setup check fmt release bench bench-databases bench-archive bench-sessions fuzz fuzz-smoke budget
+.PHONY: run test setup check fmt release bench bench-databases bench-archive bench-media bench-sessions fuzz fuzz-smoke budget
 
 run:
 	@scripts/setup.sh
@@ -77,6 +77,13 @@ bench-archive:
 	@cd $${CARGO_TARGET_DIR:-target} && for database in sqlite postgres mariadb; do \
 	    release/bench archive --database $$database --dir bench-archive && rm -rf bench-archive || exit 1; \
 	done
+
+# 1 GiB up and down over TLS, beside nginx.
+bench-media:
+	@scripts/setup.sh
+	@scripts/need.sh nginx:nginx curl:curl
+	cargo build --release --package server --package bench
+	@$${CARGO_TARGET_DIR:-target}/release/bench media
 
 # 19,000 TLS sessions in one whimbreld: memory, a storm of log-ins, messages. Then a million without sockets, in one
 # process with their clients.

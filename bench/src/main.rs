@@ -7,6 +7,7 @@ mod archive;
 mod client;
 mod compare;
 mod machine;
+mod media;
 mod memory_sessions;
 mod peer;
 mod plan;
@@ -44,6 +45,8 @@ enum Command {
     Sessions(sessions::Options),
     /// Hold a million sessions of a server in this process, without sockets
     MemorySessions(memory_sessions::Options),
+    /// Send a large file up and down over TLS, beside nginx
+    Media(media::Options),
     /// What the clients of `memory-sessions` hold, without a server (started by it)
     #[command(hide = true)]
     MemoryClients(memory_sessions::Options),
@@ -73,6 +76,7 @@ async fn main() -> Result<()> {
             Command::Archive(options) => archive::run(options).await,
             Command::Sessions(options) => sessions::run(options).await,
             Command::MemorySessions(options) => memory_sessions::run(options).await,
+            Command::Media(options) => media::run(options).await,
             Command::MemoryClients(options) => memory_sessions::clients::run(options).await,
             Command::Relay { tcp, tls, cert, key } => relay::run(tcp, tls, &cert, &key).await,
         }

@@ -31,6 +31,11 @@ converse.initialize({
 });
 </script></body></html>`;
 
+// 48 by 48 dots of one colour.
+const PICTURE = Buffer.from(
+  "iVBORw0KGgoAAAANSUhEUgAAADAAAAAwCAIAAADYYG7QAAAAO0lEQVR42u3OMQ0AAAgDsElBCv4vJOGCcDSpgGa6XomQkJCQkJCQ" +
+  "kJCQkJCQkJCQkJCQkJCQkJCQ0J0FT0mwlx4o7hsAAAAASUVORK5CYII=", "base64");
+
 const pages = createServer((request, response) => {
   const path = normalize(new URL(request.url, "http://localhost").pathname);
   const file = join(DIST, path.replace(/^\/dist\//, ""));
@@ -96,6 +101,18 @@ class Person {
     return this.page.locator(".chat-msg__text", { hasText: text }).first().waitFor();
   }
 
+  // As the button for a file does, which opens a window of the system's.
+  async sendPicture(name) {
+    await this.page.locator("input.fileupload").setInputFiles({ name, mimeType: "image/png", buffer: PICTURE });
+  }
+
+  // What counts is that the browser has read it.
+  async seesPicture(name) {
+    const seen = (part) => [...document.querySelectorAll(".chat-msg img")]
+      .some((image) => image.src.includes(part) && image.naturalWidth === 48);
+    await this.page.waitForFunction(seen, name);
+  }
+
   async photograph(name) {
     if (process.env.SHOTS) await this.page.screenshot({ path: join(process.env.SHOTS, `${name}.png`) });
   }
@@ -121,7 +138,9 @@ async function chat(transport) {
     await bob.sees(`hello bob, by ${transport}`);
     await bob.say(`hello alice ☕, by ${transport}`);
     await alice.sees(`hello alice ☕, by ${transport}`);
-    await alice.photograph(`converse-${transport}`);
+    await alice.sendPicture(`by-${transport}.png`);
+    await Promise.all([alice.seesPicture(`by-${transport}.png`), bob.seesPicture(`by-${transport}.png`)]);
+    await bob.photograph(`converse-${transport}`);
   } catch (error) {
     await alice.photograph(`converse-${transport}-failed`);
     console.error([...alice.log.slice(-20), ...bob.log.slice(-20)].join("\n"));
@@ -135,10 +154,10 @@ let failed = 0;
 for (const transport of ["websocket", "bosh"]) {
   try {
     await chat(transport);
-    console.log(`ok chat-both-ways-by-${transport}`);
+    console.log(`ok chat-and-picture-by-${transport}`);
   } catch (error) {
     failed += 1;
-    console.log(`FAIL chat-both-ways-by-${transport} ${String(error).replaceAll(/\s+/g, " ")}`);
+    console.log(`FAIL chat-and-picture-by-${transport} ${String(error).replaceAll(/\s+/g, " ")}`);
     console.error(error);
   }
 }

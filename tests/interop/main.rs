@@ -36,7 +36,7 @@ async fn xmpp_js_passes_its_checks_over_websocket() -> Result<()> {
 }
 
 #[tokio::test]
-async fn converse_js_chats_in_a_browser_over_websocket_and_bosh() -> Result<()> {
+async fn converse_js_chats_and_shows_pictures_over_websocket_and_bosh() -> Result<()> {
     found_in_path("chromium")?;
     drive(node("converse_driver.mjs")?).await
 }

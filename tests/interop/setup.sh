@@ -8,6 +8,8 @@ cache=$(cd "$here/../.." && pwd)/.cache/interop
 
 words=(python3:python3 node:nodejs npm:npm profanity:profanity tmux:tmux openssl:openssl
   chromium:chromium nginx:nginx)
+# tests/media reads back what was uploaded.
+words+=(curl:curl ffmpeg:ffmpeg)
 # omemo-dr comes as source, and a part of it is C.
 words+=(cc:gcc /usr/include/stdio.h:libc6-dev)
 python3 -c 'import pathlib, sys, sysconfig; sys.exit(not (pathlib.Path(sysconfig.get_path("include")) / "Python.h").exists())' 2>/dev/null ||

@@ -135,6 +135,7 @@ struct Setup<'a> {
     key: PathBuf,
     tcp: SocketAddr,
     tls: SocketAddr,
+    https: SocketAddr,
     retention: Retention,
     database: Option<&'a services::Database>,
 }
@@ -147,9 +148,9 @@ pub async fn start(peer: Peer, dir: &Path, retention: Retention) -> Result<Runni
     if let (Peer::EjabberdPostgres, Some(database)) = (peer, &database) {
         database.make_ejabberd_tables()?;
     }
-    let (tcp, tls) = (free_address()?, free_address()?);
+    let (tcp, tls, https) = (free_address()?, free_address()?, free_address()?);
     let on = database.as_ref().map(|database| &database.database);
-    let setup = Setup { dir, cert, key, tcp, tls, retention, database: on };
+    let setup = Setup { dir, cert, key, tcp, tls, https, retention, database: on };
     let command = match peer {
         Peer::Whimbrel | Peer::WhimbrelPostgres | Peer::WhimbrelMariadb => whimbreld::command(&setup)?,
         Peer::Ejabberd | Peer::EjabberdPostgres => ejabberd::command(&setup)?,
@@ -171,7 +172,7 @@ pub async fn start(peer: Peer, dir: &Path, retention: Retention) -> Result<Runni
 }
 
 /// One self-signed certificate for all, made by `whimbreld init`.
-fn certificate(dir: &Path) -> Result<(PathBuf, PathBuf)> {
+pub fn certificate(dir: &Path) -> Result<(PathBuf, PathBuf)> {
     let made = dir.join("certificate");
     let (cert, key) = (made.join("tls/cert.pem"), made.join("tls/key.pem"));
     if !cert.exists() {
@@ -180,7 +181,8 @@ fn certificate(dir: &Path) -> Result<(PathBuf, PathBuf)> {
     Ok((cert, key))
 }
 
-fn free_address() -> Result<SocketAddr> {
+/// An address of loopback that nobody listens on.
+pub fn free_address() -> Result<SocketAddr> {
     Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 

@@ -34,6 +34,10 @@ pub(super) fn command(setup: &Setup<'_>) -> Result<Command> {
     command.arg("run").arg("--config").arg(config).envs([
         ("WHIMBREL_C2S__LISTEN", format!("[\"{}\"]", setup.tcp)),
         ("WHIMBREL_C2S__DIRECT_TLS_LISTEN", format!("[\"{}\"]", setup.tls)),
+        ("WHIMBREL_HTTP__LISTEN", String::from("[]")),
+        ("WHIMBREL_HTTP__TLS_LISTEN", format!("[\"{}\"]", setup.https)),
+        ("WHIMBREL_MEDIA__MAX_SIZE", String::from("\"8 GiB\"")),
+        ("WHIMBREL_MEDIA__QUOTA", String::from("\"64 GiB\"")),
         ("WHIMBREL_C2S__ALLOW_PLAINTEXT", String::from("true")),
         ("WHIMBREL_REGISTRATION__IN_BAND", String::from("true")),
         ("WHIMBREL_ARCHIVE__RETENTION", String::from(retention)),

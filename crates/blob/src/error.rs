@@ -33,6 +33,9 @@ pub enum Error {
         /// What it said.
         why: String,
     },
+    /// What was written could not be read back.
+    #[error("the store does not give back what was written to it")]
+    NoTrial,
     /// The disk is full.
     #[error("{0}: the disk is full")]
     Full(String),

@@ -7,17 +7,15 @@ mod walk;
 
 use std::{
     fmt,
+    io::{Read, Seek, Write},
     path::{Path, PathBuf},
     sync::Arc,
     time::SystemTime,
 };
 
 use aws_lc_rs::{digest, rand};
-use bytes::{Bytes, BytesMut};
-use tokio::{
-    fs,
-    io::{AsyncReadExt, AsyncSeekExt, AsyncWriteExt},
-};
+use bytes::Bytes;
+use tokio::{fs, sync::Semaphore};
 
 use crate::{Error, Name, limits};
 
@@ -49,6 +47,17 @@ impl Folder {
         }
     }
 
+    /// Begins an object and gives it up, if there were any before.
+    pub(crate) async fn try_out(&self, name: &Name, content: Bytes) -> Result<(), Error> {
+        let new = self.root.join(NEW);
+        if !fs::try_exists(&new).await.map_err(|error| Error::file(&new, &error))? {
+            return Ok(());
+        }
+        let mut upload = self.put(name).await?;
+        upload.write(content).await?;
+        upload.flush(true).await.map(drop)
+    }
+
     pub(crate) async fn put(&self, name: &Name) -> Result<Upload, Error> {
         let new = self.root.join(NEW);
         make_folders(&new).await?;
@@ -58,9 +67,18 @@ impl Folder {
         options.write(true).create_new(true);
         #[cfg(unix)]
         options.mode(0o600);
-        let file = options.open(&path).await.map_err(|error| Error::file(&path, &error))?;
+        let file = options.open(&path).await.map_err(|error| Error::file(&path, &error))?.into_std().await;
         let half = HalfWritten { path, named: false };
-        Ok(Upload { file, half, target: self.path(name), bytes: 0 })
+        let target = self.path(name);
+        Ok(Upload {
+            file: Some(file),
+            gathered: Vec::new(),
+            gathered_bytes: 0,
+            gather_bytes: limits::GATHERED_BYTES,
+            half,
+            target,
+            bytes: 0,
+        })
     }
 
     pub(crate) async fn get(&self, name: &Name) -> Result<Option<Download>, Error> {
@@ -69,18 +87,23 @@ impl Folder {
 
     pub(crate) async fn get_range(&self, name: &Name, start: u64, end: u64) -> Result<Option<Download>, Error> {
         let path = self.path(name);
-        let mut file = match fs::File::open(&path).await {
-            Ok(file) => file,
-            Err(error) if is_missing(&error) => return Ok(None),
-            Err(error) => return Err(Error::file(&path, &error)),
-        };
-        let failed = |error| Error::file(&path, &error);
-        let object_bytes = file.metadata().await.map_err(failed)?.len();
-        if start > 0 {
-            file.seek(std::io::SeekFrom::Start(start)).await.map_err(failed)?;
+        let opening = path.clone();
+        let opened = in_thread(move || {
+            let mut file = std::fs::File::open(&opening)?;
+            let object_bytes = file.metadata()?.len();
+            if start > 0 {
+                file.seek(std::io::SeekFrom::Start(start))?;
+            }
+            Ok((file, object_bytes))
+        });
+        match opened.await {
+            Ok((file, object_bytes)) => {
+                let left = end.min(object_bytes).saturating_sub(start);
+                Ok(Some(Download { file: Some(file), path, object_bytes, left, piece_bytes: limits::READ_BYTES }))
+            }
+            Err(error) if is_missing(&error) => Ok(None),
+            Err(error) => Err(Error::file(&path, &error)),
         }
-        let left = end.min(object_bytes).saturating_sub(start);
-        Ok(Some(Download { file, path, object_bytes, left }))
     }
 
     pub(crate) async fn head(&self, name: &Name) -> Result<Option<u64>, Error> {
@@ -201,10 +224,30 @@ impl Drop for HalfWritten {
     }
 }
 
+/// Calls to files that are under way.
+static CALLS: Semaphore = Semaphore::const_new(limits::FILE_CALLS_MAX);
+
+/// Runs what blocks where it may.
+async fn in_thread<T: Send + 'static>(
+    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
+) -> std::io::Result<T> {
+    let _turn = CALLS.acquire().await.map_err(std::io::Error::other)?;
+    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
+}
+
+/// What is said of a file that a cancelled call took along.
+fn cancelled() -> std::io::Error {
+    std::io::Error::other("an earlier call was cancelled")
+}
+
 /// An object on its way in.
 #[derive(Debug)]
 pub struct Upload {
-    file: fs::File,
+    file: Option<std::fs::File>,
+    /// What goes to the file with the next call: each one costs a change of threads.
+    gathered: Vec<Bytes>,
+    gathered_bytes: usize,
+    pub(crate) gather_bytes: usize,
     half: HalfWritten,
     target: PathBuf,
     bytes: u64,
@@ -213,15 +256,18 @@ pub struct Upload {
 impl Upload {
     pub(crate) async fn write(&mut self, bytes: Bytes) -> Result<(), Error> {
         self.bytes = self.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        self.file.write_all(&bytes).await.map_err(|error| Error::file(&self.half.path, &error))
+        self.gathered_bytes = self.gathered_bytes.saturating_add(bytes.len());
+        self.gathered.push(bytes);
+        if self.gathered_bytes < self.gather_bytes {
+            return Ok(());
+        }
+        let file = self.flush(false).await?;
+        self.file = Some(file);
+        Ok(())
     }
 
     pub(crate) async fn finish(mut self) -> Result<u64, Error> {
-        let durable = async {
-            self.file.flush().await?;
-            self.file.sync_all().await
-        };
-        durable.await.map_err(|error| Error::file(&self.half.path, &error))?;
+        self.flush(true).await?;
         let folder = self.target.parent().unwrap_or(&self.target);
         make_folders(folder).await?;
         fs::rename(&self.half.path, &self.target).await.map_err(|error| Error::file(&self.target, &error))?;
@@ -229,27 +275,50 @@ impl Upload {
         sync_folder(folder).await?;
         Ok(self.bytes)
     }
+
+    /// Writes what was gathered; durably, if it is to be.
+    async fn flush(&mut self, durably: bool) -> Result<std::fs::File, Error> {
+        let (file, gathered) = (self.file.take(), std::mem::take(&mut self.gathered));
+        self.gathered_bytes = 0;
+        let written = in_thread(move || {
+            let mut file = file.ok_or_else(cancelled)?;
+            gathered.iter().try_for_each(|bytes| file.write_all(bytes))?;
+            if durably {
+                file.sync_all()?;
+            }
+            Ok(file)
+        });
+        written.await.map_err(|error| Error::file(&self.half.path, &error))
+    }
 }
 
 /// An object on its way out.
 #[derive(Debug)]
 pub struct Download {
-    file: fs::File,
+    file: Option<std::fs::File>,
     path: PathBuf,
     pub(crate) object_bytes: u64,
     left: u64,
+    pub(crate) piece_bytes: usize,
 }
 
 impl Download {
     pub(crate) async fn next(&mut self) -> Result<Option<Bytes>, Error> {
-        let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(limits::READ_BYTES);
+        let wanted = usize::try_from(self.left).unwrap_or(usize::MAX).min(self.piece_bytes);
         if wanted == 0 {
             return Ok(None);
         }
-        let mut buffer = BytesMut::with_capacity(wanted);
-        let read = (&mut self.file).take(self.left).read_buf(&mut buffer).await;
-        let read = read.map_err(|error| Error::file(&self.path, &error))?;
-        self.left = self.left.saturating_sub(u64::try_from(read).unwrap_or(u64::MAX));
-        Ok((read > 0).then(|| buffer.freeze()))
+        let file = self.file.take();
+        // Not taken there: an allocator keeps room for each thread that asks.
+        let mut piece = Vec::with_capacity(wanted);
+        let read = in_thread(move || {
+            let mut file = file.ok_or_else(cancelled)?;
+            Read::by_ref(&mut file).take(wanted as u64).read_to_end(&mut piece)?;
+            Ok((file, piece))
+        });
+        let (file, piece) = read.await.map_err(|error| Error::file(&self.path, &error))?;
+        self.file = Some(file);
+        self.left = self.left.saturating_sub(u64::try_from(piece.len()).unwrap_or(u64::MAX));
+        Ok((!piece.is_empty()).then(|| piece.into()))
     }
 }

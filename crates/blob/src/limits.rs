@@ -11,6 +11,12 @@ pub const NAME_PART_BYTES_MAX: usize = 200;
 /// Bytes that one read of a file returns at most.
 pub const READ_BYTES: usize = 256 * 1024;
 
+/// Bytes that one write to a file has at least, unless they are the last.
+pub const GATHERED_BYTES: usize = 128 * 1024;
+
+/// Calls that read or write a file at once, each in a thread.
+pub const FILE_CALLS_MAX: usize = 16;
+
 /// Names that wait for whoever lists.
 pub const LISTED_AHEAD: usize = 64;
 

@@ -72,6 +72,12 @@ impl Store {
         }
     }
 
+    /// Whether a writer keeps what it is given in memory, up to a part's size: then many of them want a bound.
+    #[must_use]
+    pub fn holds_in_memory(&self) -> bool {
+        matches!(self, Self::S3(_))
+    }
+
     /// Asks the store for something, so that a wrong address, bucket or key is noticed.
     ///
     /// # Errors
@@ -81,6 +87,27 @@ impl Store {
             Self::Folder(folder) => folder.check().await,
             Self::S3(s3) => s3.check().await,
         }
+    }
+
+    /// Tries all that is needed: writes an object, reads it back and removes it. A folder is only written to, and makes
+    /// nothing that stays, so that whoever tries need not be who uses it.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub async fn try_out(&self) -> Result<(), Error> {
+        let mut random = [0; 8];
+        // Without random bytes two that try at once may meet, no more.
+        let _ = aws_lc_rs::rand::fill(&mut random);
+        let name: Name = format!("trial-{:016x}", u64::from_be_bytes(random)).parse().map_err(|_| Error::NoTrial)?;
+        let content = Bytes::from_static(b"can this be read?");
+        self.check().await?;
+        if let Self::Folder(folder) = self {
+            return folder.try_out(&name, content).await;
+        }
+        self.put_bytes(&name, content.clone()).await?;
+        let read = self.get_bytes(&name, content.len()).await?;
+        self.delete(&name).await?;
+        if read == Some(content) { Ok(()) } else { Err(Error::NoTrial) }
     }
 
     /// Begins an object, which takes its name when the writer [finishes](Writer::finish), whatever had it before.
@@ -198,6 +225,14 @@ pub enum Writer {
 }
 
 impl Writer {
+    /// To a folder, writes that many bytes or more at a time; other stores are sent whole parts.
+    pub fn in_pieces_of(mut self, bytes: usize) -> Self {
+        if let Self::Folder(upload) = &mut self {
+            upload.gather_bytes = bytes;
+        }
+        self
+    }
+
     /// Appends; waits while too much is under way.
     ///
     /// # Errors
@@ -240,6 +275,15 @@ impl Reader {
             Self::Folder(download) => download.object_bytes,
             Self::S3(download) => download.object_bytes,
         }
+    }
+
+    /// From a folder, reads pieces of so many bytes; other stores send what they like.
+    #[must_use]
+    pub fn in_pieces_of(mut self, bytes: usize) -> Self {
+        if let Self::Folder(download) = &mut self {
+            download.piece_bytes = bytes;
+        }
+        self
     }
 
     /// The next bytes, at least one; `None` at the end.

@@ -19,6 +19,7 @@ use crate::ext::adhoc::Commands;
 use crate::ext::register::Registrations;
 use crate::health::Health;
 use crate::http::bosh::Bosh;
+use crate::media::Media;
 use crate::metrics::Metrics;
 use crate::routing::Line;
 use crate::sessions::Sessions;
@@ -68,6 +69,8 @@ pub struct Host {
     pub health: Health,
     /// What is counted for the operator.
     pub metrics: Metrics,
+    /// What clients upload.
+    pub media: Media,
     /// Keys the fake SCRAM salts of unknown users; stable over restarts.
     pub server_secret: [u8; 32],
     /// When the process started, in ms since the epoch (XEP-0012 uptime).
@@ -89,6 +92,7 @@ impl Host {
         let limits = &config.limits;
         let commands = Commands::new(limits.adhoc_sessions_max, limits.adhoc_session_secs);
         let registrations = Registrations::new(limits.registrations_per_ip_per_hour_max);
+        let media = Media::new(&config);
         let guessing = Guessing::new(guessing::Bounds {
             per_ip_max: limits.auth_failures_per_ip_per_minute_max,
             per_account_max: limits.auth_failures_per_account_per_minute_max,
@@ -114,6 +118,7 @@ impl Host {
             registrations,
             health: Health::default(),
             metrics: Metrics::default(),
+            media,
             server_secret,
             started_ms: clock.now_ms(),
             connection_ids: AtomicU64::new(1),

@@ -225,6 +225,27 @@ bounds! {
     /// Seconds a BOSH client may pause.
     bosh_pause_secs_max: u64 = 300 in 1..3_600;
 
+    /// Open upload slots of one account (XEP-0363).
+    upload_slots_per_account_max: u64 = 100 in 1..100_000;
+    /// Seconds a slot waits for its upload to begin.
+    upload_slot_secs: u64 = 300 in 1..86_400;
+    /// Seconds an upload that was interrupted can be resumed (tus).
+    upload_resume_secs: u64 = 86_400 in 1..2_592_000;
+    /// Files of one account.
+    uploads_per_account_max: u64 = 50_000 in 1..10_000_000;
+    /// Parts of one file: how often its upload may be interrupted, and more.
+    upload_parts_max: usize = 10_000 in 16..100_000;
+    /// Uploads and downloads at a time.
+    media_transfers_max: usize = 512 in 1..100_000;
+    /// Seconds without a byte after which an upload ends, and the connection of who reads no answer.
+    transfer_stall_secs: u64 = 30 in 1..3_600;
+    /// Bytes in a second below which one ends, on average from `transfer_stall_secs` on.
+    transfer_bytes_per_sec_min: u64 = 1_024 in 1..1_048_576;
+    /// Seconds between two looks for media that are to be removed.
+    media_purge_secs: u64 = 300 in 1..86_400;
+    /// Seconds between two comparisons of the media store with the database.
+    media_sweep_secs: u64 = 86_400 in 1..31_536_000;
+
     /// Connections of external components at a time (XEP-0114).
     component_connections_max: usize = 64 in 1..10_000;
 }

@@ -146,6 +146,7 @@ pub async fn delete(host: &Arc<Host>, jid: &BareJid, asking: Option<&Arc<Session
     end_sessions(host, jid, &deleted(), asking);
     roster::account_removed(host, &account).await?;
     let existed = accounts::delete(&host.db, account.id).await?;
+    host.media.clean_up_soon();
     host.accounts.forget(account.localpart());
     // Who logged in in between has a session of an account that is no more.
     end_sessions(host, jid, &deleted(), asking);

@@ -21,6 +21,7 @@ use crate::devices;
 use crate::host::Host;
 use crate::http::{self, Scheme};
 use crate::mailbox;
+use crate::media;
 use crate::metrics;
 use crate::provisioning;
 use crate::supervisor;
@@ -46,6 +47,9 @@ pub enum RunError {
     /// The master key.
     #[error("{0}")]
     MasterKey(#[from] MasterKeyError),
+    /// The media store.
+    #[error("media.url: {0}")]
+    Media(#[from] blob::Error),
     /// A port.
     #[error("{key}: cannot listen on {address}: {why}")]
     Listen {
@@ -98,6 +102,7 @@ pub async fn serve(mut config: Config) -> Result<(), RunError> {
     let newest = storage::archive::newest(&db).await?;
     let server_secret = db.secret("unknown accounts")?;
     let host = Host::new(config, db, Some(tls), server_secret);
+    host.media.store()?;
     // The clock may have been set back since.
     newest.into_iter().for_each(|id| host.ids.go_past(id));
     host.accounts.look_for_one_hash(&host.db).await?;
@@ -131,6 +136,7 @@ async fn run(host: Arc<Host>, listeners: Listeners, control: Control) -> Result<
     accepting.spawn(control.serve(addresses, events));
     accepting.spawn(mailbox::purge_forever(host.clone()));
     accepting.spawn(acme::renew_forever(host.clone()));
+    accepting.spawn(media::keep_forever(host.clone()));
     if let Some(tls) = host.tls.clone() {
         accepting.spawn(tls.watch(CERTIFICATE_CHECK));
     }

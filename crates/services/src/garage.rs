@@ -13,8 +13,8 @@ use crate::{folder, keeper::Keeper, port::free_port};
 /// How to get the program.
 const INSTALL: &str = "cargo install garage --version 2.5.0 --locked";
 /// How long the node may take to answer; the machine may be busy.
-const START: Duration = Duration::from_secs(60);
-const REGION: &str = "garage";
+pub(crate) const START: Duration = Duration::from_secs(60);
+pub(crate) const REGION: &str = "garage";
 
 /// A running node with one bucket. It ends, and its folder goes, when this process does or when it is dropped.
 pub struct Garage {
@@ -45,10 +45,11 @@ impl Garage {
         let folder = folder::create("garage", &std::env::temp_dir())?;
         let (port, rpc, admin) = (free_port()?, free_port()?, free_port()?);
         let config = folder.join("garage.toml");
-        let started = std::fs::write(&config, settings(&folder, port, rpc, admin)).map_err(Into::into).and_then(|()| {
-            let command = [program.as_os_str(), "-c".as_ref(), config.as_os_str(), "server".as_ref()];
-            Keeper::start(&folder, false, "KILL", &command)
-        });
+        let started =
+            std::fs::write(&config, settings(&folder, port, rpc, admin, 1)).map_err(Into::into).and_then(|()| {
+                let command = [program.as_os_str(), "-c".as_ref(), config.as_os_str(), "server".as_ref()];
+                Keeper::start(&folder, false, "KILL", &command)
+            });
         let keeper = match started {
             Ok(keeper) => keeper,
             Err(error) => {
@@ -80,6 +81,12 @@ impl Garage {
     #[must_use]
     pub fn url_of(&self, bucket: &str, prefix: &str) -> String {
         format!("s3://{bucket}/{prefix}?endpoint=http://127.0.0.1:{}&region={REGION}", self.port)
+    }
+
+    /// Where it keeps everything.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.folder.clone()
     }
 
     /// The variables by which S3 tools know who they are.
@@ -137,7 +144,7 @@ impl Garage {
 }
 
 /// In the path, or where cargo installs.
-fn find() -> Result<PathBuf> {
+pub(crate) fn find() -> Result<PathBuf> {
     let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"));
     let installed = cargo_home.or(home).map(|home| home.join("bin"));
@@ -147,18 +154,19 @@ fn find() -> Result<PathBuf> {
     found.with_context(|| format!("garage is missing: {INSTALL}"))
 }
 
-fn field(text: &str, name: &str) -> Option<String> {
+pub(crate) fn field(text: &str, name: &str) -> Option<String> {
     text.lines().find_map(|line| line.trim().strip_prefix(name)).map(|value| value.trim().to_owned())
 }
 
-fn settings(dir: &Path, port: u16, rpc: u16, admin: u16) -> String {
+/// A node's configuration; every object is on `copies` nodes.
+pub(crate) fn settings(dir: &Path, port: u16, rpc: u16, admin: u16, copies: u32) -> String {
     let dir = dir.display();
     let secret = "5a".repeat(32);
     format!(
         r#"metadata_dir = "{dir}/meta"
 data_dir = "{dir}/data"
 db_engine = "sqlite"
-replication_factor = 1
+replication_factor = {copies}
 rpc_bind_addr = "127.0.0.1:{rpc}"
 rpc_public_addr = "127.0.0.1:{rpc}"
 rpc_secret = "{secret}"

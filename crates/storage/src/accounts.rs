@@ -8,6 +8,7 @@ use bytes::Bytes;
 use crate::{
     Db, Error, Outcome, Row, Statement, Value, devices, limits,
     seal::{self, DataKey, Fields, Hash, Opened, Place, Table},
+    uploads,
 };
 
 /// An account in this database. An id is never used for a second account.
@@ -301,6 +302,7 @@ async fn remove_rows(db: &Db, id: AccountId) -> Result<(), Error> {
             }
         }
     }
+    uploads::abandon(db, id).await?;
     let batch = REMAINDERS.iter().map(|sql| Statement::new(sql, [id.into()])).collect();
     db.write(batch).await?;
     Ok(())

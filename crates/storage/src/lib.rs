@@ -27,6 +27,7 @@ mod stanza_error;
 pub mod tables;
 mod text_list;
 pub mod undelivered;
+pub mod uploads;
 pub mod vcards;
 
 pub use accounts::AccountId;

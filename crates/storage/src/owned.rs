@@ -27,11 +27,13 @@ pub struct Owned {
     pub private_xml: u64,
     /// Visiting cards: none or one.
     pub vcards: u64,
+    /// Files that were uploaded.
+    pub uploads: u64,
 }
 
 impl Owned {
     /// Each kind with its name, in the order of a report.
-    pub fn kinds(&self) -> [(&'static str, u64); 11] {
+    pub fn kinds(&self) -> [(&'static str, u64); 12] {
         [
             ("messages", self.messages),
             ("transient", self.transient),
@@ -44,6 +46,7 @@ impl Owned {
             ("invites", self.invites),
             ("private_xml", self.private_xml),
             ("vcards", self.vcards),
+            ("uploads", self.uploads),
         ]
     }
 }
@@ -67,6 +70,7 @@ pub async fn count(db: &Db, owner: AccountId) -> Result<Owned, Error> {
         invites: counted("SELECT COUNT(*) FROM invites WHERE owner = ?").await?,
         private_xml: counted("SELECT COUNT(*) FROM private_xml WHERE owner = ?").await?,
         vcards: counted("SELECT COUNT(*) FROM vcards WHERE owner = ?").await?,
+        uploads: counted("SELECT COUNT(*) FROM uploads WHERE owner = ? AND whole = 1").await?,
     })
 }
 

@@ -27,6 +27,7 @@ pub struct TestServerBuilder {
     variables: Vec<(String, String)>,
     /// That of the environment, if none is asked for.
     backend: Option<Backend>,
+    variables: Vec<(String, String)>,
 }
 
 impl Default for TestServerBuilder {
@@ -52,6 +53,7 @@ impl Default for TestServerBuilder {
             settings: settings.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
             variables: Vec::new(),
             backend: None,
+            variables: Vec::new(),
         }
     }
 }
@@ -61,6 +63,13 @@ impl TestServerBuilder {
     #[must_use]
     pub fn set(mut self, key: &str, value: &str) -> Self {
         self.settings.insert(key.to_owned(), value.to_owned());
+        self
+    }
+
+    /// Sets an environment variable that is no key of `whimbrel.toml`.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 
@@ -109,10 +118,10 @@ impl TestServerBuilder {
             .await?
             .success()
             .context("whimbreld init")?;
-        let settings = self.settings.iter().map(|(key, value)| (variable(key), value.clone()));
+        let set = self.settings.iter().map(|(key, value)| (variable(key), value.clone()));
         let mut server = TestServer {
             domain: self.domain,
-            environment: settings.chain(self.variables).collect(),
+            environment: set.chain(self.variables).collect(),
             home,
             log: Arc::default(),
             ready: BTreeMap::new(),

@@ -120,12 +120,14 @@ pub struct StanzaError {
     pub text: Option<&'static str>,
     /// An application-specific condition: its local name and namespace.
     pub application: Option<(&'static str, &'static str)>,
+    /// A number inside of that, in an element of this name.
+    pub application_number: Option<(&'static str, u64)>,
 }
 
 impl StanzaError {
     /// The condition with its default type.
     pub fn new(condition: Condition) -> Self {
-        Self { kind: condition.default_type(), condition, text: None, application: None }
+        Self { kind: condition.default_type(), condition, text: None, application: None, application_number: None }
     }
 
     /// The same with an explanation.
@@ -141,6 +143,11 @@ impl StanzaError {
     /// The same with an application-specific condition.
     pub fn with_application(self, name: &'static str, namespace: &'static str) -> Self {
         Self { application: Some((name, namespace)), ..self }
+    }
+
+    /// The same with a number inside of its application-specific condition.
+    pub fn with_application_number(self, name: &'static str, number: u64) -> Self {
+        Self { application_number: Some((name, number)), ..self }
     }
 
     /// The `<error/>` element as text, in the content namespace around it.
@@ -159,7 +166,12 @@ impl StanzaError {
             xml.push_str("</text>");
         }
         if let Some((name, namespace)) = self.application {
-            xml.push_str(&format!("<{name} xmlns='{namespace}'/>"));
+            match self.application_number {
+                Some((inner, number)) => {
+                    xml.push_str(&format!("<{name} xmlns='{namespace}'><{inner}>{number}</{inner}></{name}>"))
+                }
+                None => xml.push_str(&format!("<{name} xmlns='{namespace}'/>")),
+            }
         }
         xml.push_str("</error>");
         xml

@@ -129,6 +129,8 @@ pub const JINGLE_MESSAGE: &str = "urn:xmpp:jingle-message:0";
 pub const STANZA_ID: &str = "urn:xmpp:sid:0";
 /// XEP-0379 the token of a subscription request, and of a registration (XEP-0445).
 pub const PREAUTH: &str = "urn:xmpp:pars:0";
+/// XEP-0363 HTTP file upload.
+pub const HTTP_UPLOAD: &str = "urn:xmpp:http:upload:0";
 /// XEP-0380 explicit message encryption.
 pub const EME: &str = "urn:xmpp:eme:0";
 /// XEP-0384 OMEMO, the version most clients speak.

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use storage::MasterKeys;
 
 use super::{Error, limits};
+use crate::segments::SegmentKey;
 
 pub(super) const KEY_BYTES: usize = 32;
 /// What the master key's derived key is for.
@@ -118,12 +119,12 @@ impl BackupKey {
     }
 
     /// The key of one of its streams.
-    pub(super) fn stream(&self, name: &str) -> Option<LessSafeKey> {
+    pub(super) fn stream(&self, name: &str) -> Option<SegmentKey> {
         let info = [name.as_bytes()];
         let derived = hkdf::Salt::new(hkdf::HKDF_SHA256, b"whimbrel backup").extract(&self.0);
         let mut key = [0; KEY_BYTES];
         derived.expand(&info, hkdf::HKDF_SHA256).and_then(|okm| okm.fill(&mut key)).ok()?;
-        UnboundKey::new(&AES_256_GCM, &key).ok().map(LessSafeKey::new)
+        SegmentKey::new(&key)
     }
 }
 

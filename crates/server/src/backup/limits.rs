@@ -1,8 +1,5 @@
 //! The bounds of backups, with their units.
 
-/// Bytes of plaintext that are sealed together.
-pub const SEGMENT_BYTES: usize = 64 * 1024;
-
 /// Segments of one object, after which the next one begins: 256 MiB.
 pub const VOLUME_SEGMENTS: u64 = 4096;
 

@@ -1,24 +1,11 @@
-//! A sealed stream in a store: segments of 64 KiB, each AES-256-GCM with a nonce that counts them and says which is the
-//! last, so that no segment can be changed, lost, doubled, moved or cut off unnoticed. A long stream is several objects.
+//! A stream in a store, sealed in [`segments`](crate::segments). A long stream is several objects.
 
-use aws_lc_rs::aead::{Aad, LessSafeKey, NONCE_LEN, Nonce};
 use blob::{Name, Reader, Store, Writer};
 use bytes::{Bytes, BytesMut};
 
-use super::limits::{SEGMENT_BYTES, VOLUME_SEGMENTS, VOLUMES_MAX};
+use super::limits::{VOLUME_SEGMENTS, VOLUMES_MAX};
 use super::{Error, key::BackupKey};
-
-/// Bytes by which a sealed segment is longer.
-const TAG_BYTES: usize = 16;
-
-/// Segment number, then whether it is the last one. The key is used for one stream alone.
-fn nonce(counter: u64, is_last: bool) -> Nonce {
-    let mut nonce = [0; NONCE_LEN];
-    let (front, last) = nonce.split_at_mut(NONCE_LEN - 1);
-    front.iter_mut().rev().zip(counter.to_le_bytes()).for_each(|(to, from)| *to = from);
-    last.fill(u8::from(is_last));
-    Nonce::assume_unique_for_key(nonce)
-}
+use crate::segments::{SEGMENT_BYTES, SegmentKey, TAG_BYTES};
 
 /// `NAME.00000`
 fn volume(folder: &Name, stream: &str, number: u32) -> Result<Name, Error> {
@@ -30,7 +17,7 @@ pub(super) struct Sealing<'a> {
     store: &'a Store,
     folder: Name,
     stream: &'static str,
-    key: LessSafeKey,
+    key: SegmentKey,
     plain: BytesMut,
     segments: u64,
     volume_segments: u64,
@@ -78,8 +65,9 @@ impl<'a> Sealing<'a> {
             self.open = Some(self.store.put(&volume(&self.folder, self.stream, self.volumes)?).await?);
         }
         let mut segment = self.plain.split();
-        let sealed = self.key.seal_in_place_append_tag(nonce(self.segments, is_last), Aad::empty(), &mut segment);
-        sealed.map_err(|_| Error::NoRandomness)?;
+        if !self.key.seal(self.segments, is_last, &[], &mut segment) {
+            return Err(Error::NoRandomness);
+        }
         self.plain.reserve(SEGMENT_BYTES + TAG_BYTES);
         self.segments = self.segments.saturating_add(1);
         if let Some(writer) = &mut self.open {
@@ -104,7 +92,7 @@ pub(super) struct Opening<'a> {
     store: &'a Store,
     folder: Name,
     stream: &'static str,
-    key: LessSafeKey,
+    key: SegmentKey,
     sealed: BytesMut,
     /// Opened and not read yet.
     plain: Bytes,
@@ -187,12 +175,10 @@ impl<'a> Opening<'a> {
         while self.sealed.len() <= full && self.fetch().await? {}
         let is_last = self.sealed.len() <= full;
         let mut segment = self.sealed.split_to(full.min(self.sealed.len()));
-        let opened = self.key.open_in_place(nonce(self.segments, is_last), Aad::empty(), &mut segment);
-        let Ok(plain) = opened.map(|plain| plain.len()) else {
+        if !self.key.open(self.segments, is_last, &[], &mut segment) {
             let what = format!("was changed or cut off after {} KiB", self.segments.saturating_mul(64));
             return Err(self.damaged(&what));
-        };
-        segment.truncate(plain);
+        }
         self.plain = segment.freeze();
         self.segments = self.segments.saturating_add(1);
         self.ended = is_last;

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use storage::{Db, InlineOptions, MasterKeys, Options};
 
 use super::key::BackupKey;
-use super::limits::SEGMENT_BYTES;
 use super::stream::{Opening, Sealing};
 use super::*;
+use crate::segments::SEGMENT_BYTES;
 
 fn store(dir: &Path, name: &str) -> Store {
     Store::open(&format!("file:{name}"), dir, None).unwrap()

@@ -15,6 +15,7 @@ use crate::backup::{self, Manifest, Secrets, limits};
 use crate::clock;
 use crate::config::Config;
 use crate::control::DataDirLock;
+use crate::media::Media;
 use crate::run::database_options;
 
 #[derive(Debug, Subcommand)]
@@ -102,10 +103,11 @@ pub(super) fn backup(command: &BackupCommand) -> Result<(), Failure> {
 }
 
 async fn create(config: &Config, to: &Store, secrets: &Arc<Secrets>, keep: Option<u32>) -> Result<(), Failure> {
+    let media = Media::new(config);
     let db = database(config, false).await?;
     let now_ms = clock::now_ms();
-    // Media of the deployment will be the second argument.
-    let created = backup::create(&db, None, to, Arc::clone(secrets), config.server.domain.as_str(), now_ms).await;
+    let created =
+        backup::create(&db, Some(media.store()?), to, Arc::clone(secrets), config.server.domain.as_str(), now_ms).await;
     db.close().await;
     let (id, manifest) = created?;
     say(format_args!("made backup {id} in {to}: {}", summary(&manifest)));
@@ -127,8 +129,9 @@ async fn restore(config: &Config, from: &From, force: bool) -> Result<(), Failur
         let (id, domain) = (backup.id.clone(), backup.manifest.domain.clone());
         return Err(backup::Error::Domain { id, domain }.into());
     }
+    let media = Media::new(config);
     let db = database(config, true).await?;
-    let restored = backup::restore(&backup, &db, None, force).await;
+    let restored = backup::restore(&backup, &db, Some(media.store()?), force).await;
     db.close().await;
     let gone = Some(restored?);
     say(format_args!("restored backup {}: {}, every hash as in its manifest", backup.id, summary(&backup.manifest)));

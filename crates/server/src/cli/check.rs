@@ -14,6 +14,7 @@ use super::migrate;
 use super::output::{Failure, say};
 use crate::config::{Config, MasterKeySource, master_key};
 use crate::control;
+use crate::media::Media;
 use crate::tls::Tls;
 
 /// Open files below which a server cannot serve many clients.
@@ -48,6 +49,7 @@ pub(super) fn check(file: &Path) -> Result<(), Failure> {
             report(vec![master_key_of(&config)]);
             report(certificate(&config));
             report(vec![data_dir(&config)]);
+            report(vec![media_store(&config)]);
             report(database(&config));
             report(listeners(&config));
             report(neighbours::reached(&config));
@@ -173,6 +175,19 @@ fn data_dir(config: &Config) -> Finding {
             "data folder {} cannot be written ({error}): give it to the user that runs whimbreld",
             dir.display()
         )),
+    }
+}
+
+fn media_store(config: &Config) -> Finding {
+    let tried = || -> Result<(), Failure> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let media = Media::new(config);
+        Ok(runtime.block_on(media.store()?.try_out())?)
+    };
+    let url = &config.media.url;
+    match tried() {
+        Ok(()) => Finding::Ok(format!("media store {url} can be used")),
+        Err(failure) => Finding::Problem(format!("media.url {url}: {failure}")),
     }
 }
 

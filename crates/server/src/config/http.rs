@@ -64,6 +64,12 @@ impl PublicUrl {
         format!("ws{}{path}", self.0.strip_prefix("http").unwrap_or_default())
     }
 
+    /// The host, if what it is told would cross the network in the clear.
+    #[must_use]
+    pub fn unencrypted_host(&self) -> Option<&str> {
+        self.0.strip_prefix("http://")?.split([':', '/']).next()
+    }
+
     /// Whether the operator left it to the server.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -173,6 +179,7 @@ mod tests {
         assert_eq!(url.websocket("/ws"), "wss://example.org:5443/ws");
         let below = PublicUrl::from_value(&text("http://example.org/chat/")).unwrap();
         assert_eq!(below.websocket("/ws"), "ws://example.org/chat/ws");
+        assert_eq!((below.unencrypted_host(), url.unencrypted_host()), (Some("example.org"), None));
         for bad in ["example.org", "ftp://example.org", "https://", "https://a@example.org", "https://example.org/?a"] {
             assert!(PublicUrl::from_value(&text(bad)).is_err(), "{bad}");
         }

@@ -11,8 +11,8 @@ use super::settings::Settings;
 use super::value::{BoundValue, ContactUri};
 use super::{
     ArchiveConfig, C2sConfig, ComponentsConfig, Config, ConfigError, Contacts, HttpConfig, KeysConfig, LogConfig,
-    LogFormat, MasterKeySource, PublicUrl, RegistrationConfig, Secret, ServerConfig, StorageConfig, TlsConfig, env,
-    operations,
+    LogFormat, MasterKeySource, MediaConfig, PublicUrl, RegistrationConfig, Secret, ServerConfig, StorageConfig,
+    TlsConfig, env, operations,
 };
 use crate::limits::Limits;
 
@@ -82,6 +82,7 @@ fn read(settings: &mut Settings, file: &Path) -> Result<Config, ConfigError> {
     };
     let keys = KeysConfig { master_key: master_key(settings, &folder)? };
     let archive = ArchiveConfig { retention: settings.take("archive.retention")?.unwrap_or_default() };
+    let media = MediaConfig::take(settings)?;
     let log = LogConfig {
         format: settings.take("log.format")?.unwrap_or(LogFormat::Text),
         level: settings.take_checked("log.level", log_level)?.unwrap_or_else(|| String::from("info")),
@@ -110,6 +111,7 @@ fn read(settings: &mut Settings, file: &Path) -> Result<Config, ConfigError> {
         storage,
         keys,
         archive,
+        media,
         limits,
         log,
         metrics,

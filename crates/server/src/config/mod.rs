@@ -6,6 +6,7 @@ mod error;
 mod http;
 mod load;
 pub mod master_key;
+mod media;
 mod operations;
 mod retention;
 mod settings;
@@ -22,6 +23,7 @@ use jid::{BareJid, DomainPart};
 pub use error::ConfigError;
 pub use http::{HttpConfig, Origins, PublicUrl};
 pub use master_key::{MasterKeyError, MasterKeySource};
+pub use media::MediaConfig;
 pub use operations::{AcmeChallenge, AcmeConfig, MetricsConfig, TracesConfig, TurnConfig};
 pub use retention::Retention;
 pub(crate) use retention::parse_duration;
@@ -52,6 +54,8 @@ pub struct Config {
     pub keys: KeysConfig,
     /// `[archive]`
     pub archive: ArchiveConfig,
+    /// `[media]`
+    pub media: MediaConfig,
     /// `[limits]`
     pub limits: Limits,
     /// `[log]`
@@ -217,7 +221,8 @@ impl Config {
         let mut warnings = Vec::new();
         let open_to_all =
             |addresses: &[SocketAddr]| addresses.iter().find(|address| !address.ip().is_loopback()).copied();
-        if let Some(address) = open_to_all(&self.c2s.listen).filter(|_| self.c2s.allow_plaintext) {
+        let plain = open_to_all(&self.c2s.listen).or_else(|| open_to_all(&self.http.listen));
+        if let Some(address) = plain.filter(|_| self.c2s.allow_plaintext) {
             warnings.push(format!(
                 "c2s.allow_plaintext is true and {address} can be reached from other machines: passwords and messages \
                  could cross the network unencrypted; set it to false"
@@ -237,6 +242,12 @@ impl Config {
         }
         if let Some(acme) = &self.tls.acme {
             warnings.extend(acme.unreachable(self));
+        }
+        if let Some(host) = self.http.public_url.unencrypted_host().filter(|host| *host != "localhost") {
+            warnings.push(format!(
+                "browsers are sent to http://{host}, where nobody may log in: set http.public_url to the https address \
+                 of your reverse proxy, or http.tls_listen"
+            ));
         }
         warnings
     }

@@ -112,6 +112,12 @@ master_key_file = "master.key"     # keep a copy somewhere else: without it noth
 [archive]
 retention = "forever"              # or a time such as "30d", or "until-delivered"
 
+[media]                            # files that users send; docs/media.md
+url = "file:media"                 # a folder in data_dir, or s3://bucket?endpoint=https://host&region=name
+max_size = "100 MiB"               # of one file
+quota = "1 GiB"                    # of all files of an account
+retention = "forever"              # or a time such as "30d"
+
 [log]
 format = "text"                    # or "json"
 level = "info"                     # or "debug", or "info,server::c2s=debug"

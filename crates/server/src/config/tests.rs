@@ -69,6 +69,8 @@ fn the_template_names_every_key_outside_limits() {
                 "master_key_file",
                 "master_key_command",
                 "retention",
+                "max_size",
+                "quota",
                 "format",
                 "level",
             ])
@@ -151,8 +153,8 @@ fn an_unknown_key_names_its_line_and_the_nearest_known_one() {
     let with = |more: &str| refusal(&format!("{MINIMAL}{more}"), &[]);
     assert_eq!(with("[c2s]\nlisen = []\n"), "etc/whimbrel.toml:4: unknown key `c2s.lisen`, did you mean `c2s.listen`?");
     assert_eq!(
-        with("retention = \"1d\"\n"),
-        "etc/whimbrel.toml:3: unknown key `server.retention`, did you mean `archive.retention`?"
+        with("in_band = true\n"),
+        "etc/whimbrel.toml:3: unknown key `server.in_band`, did you mean `registration.in_band`?"
     );
     assert_eq!(
         with("[limits]\nmam_page_mx = 3\n"),
@@ -245,11 +247,20 @@ fn what_is_missing_or_not_toml_is_said_in_one_line() {
 
 #[test]
 fn plaintext_beyond_loopback_is_warned_about() {
-    let config = |listen: &str| {
-        load(&format!("{MINIMAL}[c2s]\nlisten = [\"{listen}\"]\nallow_plaintext = true\n"), &[]).unwrap()
+    let warnings = |c2s: &str, http: &str| {
+        let c2s = format!("[c2s]\nlisten = [\"{c2s}\"]\nallow_plaintext = true\n");
+        load(&format!("{MINIMAL}{c2s}[http]\nlisten = [\"{http}\"]\n"), &[]).unwrap().warnings().len()
     };
-    assert!(config("127.0.0.1:5222").warnings().is_empty());
-    assert_eq!(config("0.0.0.0:5222").warnings().len(), 1);
+    assert_eq!(warnings("127.0.0.1:5222", "127.0.0.1:5280"), 0);
+    assert_eq!(warnings("0.0.0.0:5222", "127.0.0.1:5280"), 1);
+    assert_eq!(warnings("127.0.0.1:5222", "0.0.0.0:5280"), 1);
+}
+
+#[test]
+fn browsers_that_are_sent_where_nobody_may_log_in_are_warned_about() {
+    let warnings = |http: &str| load(&format!("{MINIMAL}[http]\ntls_listen = []\n{http}\n"), &[]).unwrap().warnings();
+    assert_eq!(warnings("").len(), 1);
+    assert!(warnings("public_url = \"https://chat.example.org\"").is_empty());
 }
 
 #[test]

@@ -10,6 +10,7 @@ use xmpp::xep::{data_form, table};
 use super::{Reply, Request};
 use crate::accounts::Account;
 use crate::config::{Config, Contacts};
+use crate::host::Host;
 use crate::roster;
 
 /// Answers disco#info, for the server's domain or for an account.
@@ -38,7 +39,7 @@ pub async fn items(request: &Request<'_>) -> Reply {
         Some(account) if !may_see_presence(request, account).await? => return Ok(items_of_nobody(request.payload)),
         _ if node(request.payload).is_some() => return Err(Condition::ItemNotFound.into()),
         Some(account) => account_items(request, account),
-        None => server_items(&request.host.config),
+        None => server_items(request.host),
     };
     Ok(answer.to_string())
 }
@@ -66,8 +67,8 @@ fn server_info(config: &Config) -> Xml {
     description("server", "im", Some("Whimbrel"), features).child_opt(contact_form(&config.server.contacts))
 }
 
-fn server_items(config: &Config) -> Xml {
-    let items = config.components.secrets.keys().map(|domain| item(domain.as_str()));
+fn server_items(host: &Host) -> Xml {
+    let items = host.components.domains().chain(host.media.service().map(|service| service.as_str())).map(item);
     Xml::new("query", ns::DISCO_ITEMS).children(items)
 }
 

@@ -24,6 +24,7 @@ pub mod ping;
 pub mod private_xml;
 pub mod register;
 pub mod time;
+pub mod upload;
 pub mod vcard;
 pub mod version;
 

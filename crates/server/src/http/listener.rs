@@ -23,6 +23,7 @@ use tower_service::Service;
 use tracing::Instrument;
 use xmpp::sasl::ChannelBindings;
 
+use super::stalled::Stalling;
 use crate::acme;
 use crate::c2s::admission::{Admitted, Bounds};
 use crate::host::Host;
@@ -141,6 +142,7 @@ where
         }
     });
     let builder = builder(&host.config.limits);
+    let stream = Stalling::new(stream, Duration::from_secs(host.config.limits.transfer_stall_secs));
     let mut connection = pin!(builder.serve_connection_with_upgrades(TokioIo::new(stream), service));
     let mut first_request = pin!(sleep(Duration::from_secs(host.config.limits.http_head_secs)));
     let (mut has_waited, mut is_leaving) = (false, false);

@@ -9,7 +9,9 @@ mod error;
 mod host_meta;
 mod invite;
 pub mod listener;
+mod media;
 mod operations;
+mod stalled;
 pub mod websocket;
 
 use std::sync::Arc;
@@ -35,6 +37,7 @@ pub fn router(host: Arc<Host>) -> Router {
         .merge(invite::routes()) // /invite, XEP-0401
         .merge(websocket::routes()) // /ws, RFC 7395
         .merge(bosh::routes(origins)) // /bosh, XEP-0124
+        .merge(media::routes(&host.config)) // /upload, XEP-0363 and tus
         .fallback(error::no_such_page)
         .layer(map_response(error::explain_method))
         .layer(from_fn_with_state(host.clone(), operations::count))

@@ -11,6 +11,7 @@ mod import;
 mod messages;
 mod source;
 mod zip;
+mod zip_media;
 
 pub use export::{ExportError, Exported, Exporter};
 pub use import::{Import, ImportError, Imported, News, Refusal};

@@ -1,10 +1,9 @@
 //! What a person gets who asks for their data: one ZIP, readable with any program, with a page that says what is what.
-//!
-//! Media join it when the server keeps any.
 
 use std::collections::BTreeSet;
 use std::io::{Seek, Write};
 
+use blob::Store;
 use serde_json::{Value, json};
 use storage::accounts::Account as Row;
 use storage::archive::{Direction, Filter, Stored, With};
@@ -16,7 +15,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::export::archive_page;
-use crate::clock;
+use crate::{clock, media};
 
 /// Bytes of a conversation's file name; longer addresses are numbered.
 const NAME_BYTES_MAX: usize = 200;
@@ -33,13 +32,23 @@ pub enum ZipError {
     /// The database failed.
     #[error(transparent)]
     Storage(#[from] storage::Error),
+    /// A file could not be read from the media store.
+    #[error(transparent)]
+    Media(#[from] media::Error),
 }
 
 /// Writes all that belongs to the account `own`; says how many messages that are.
 ///
 /// # Errors
-/// When the database fails or the file cannot be written.
-pub async fn write(db: &Db, row: &Row, own: &str, now_ms: i64, out: impl Write + Seek) -> Result<u64, ZipError> {
+/// When the database or the media store fail, or the file cannot be written.
+pub async fn write(
+    db: &Db,
+    media: &Store,
+    row: &Row,
+    own: &str,
+    now_ms: i64,
+    out: impl Write + Seek,
+) -> Result<u64, ZipError> {
     let mut zip = Archive { zip: ZipWriter::new(out) };
     zip.text("README.txt", &readme(own, now_ms))?;
     zip.json("profile/account.json", &account(row, own))?;
@@ -51,28 +60,29 @@ pub async fn write(db: &Db, row: &Row, own: &str, now_ms: i64, out: impl Write +
     zip.json("devices.json", &device_list(db, row.id, now_ms).await?)?;
     zip.json("settings.json", &settings(db, row.id).await?)?;
     let messages = zip.messages(db, row.id).await?;
+    zip.media(db, media, row.id).await?;
     zip.zip.finish()?;
     Ok(messages)
 }
 
-struct Archive<W: Write + Seek> {
-    zip: ZipWriter<W>,
+pub(super) struct Archive<W: Write + Seek> {
+    pub(super) zip: ZipWriter<W>,
 }
 
 impl<W: Write + Seek> Archive<W> {
-    fn file(&mut self, name: &str) -> Result<(), ZipError> {
-        let options = SimpleFileOptions::default().compression_method(CompressionMethod::Deflated);
+    pub(super) fn file(&mut self, name: &str, method: CompressionMethod) -> Result<(), ZipError> {
+        let options = SimpleFileOptions::default().compression_method(method);
         // A conversation of many years may be longer than the first version of the format allows.
         self.zip.start_file(name, options.large_file(true).unix_permissions(0o600))?;
         Ok(())
     }
 
     fn text(&mut self, name: &str, text: &str) -> Result<(), ZipError> {
-        self.file(name)?;
+        self.file(name, CompressionMethod::Deflated)?;
         Ok(self.zip.write_all(text.as_bytes())?)
     }
 
-    fn json(&mut self, name: &str, value: &Value) -> Result<(), ZipError> {
+    pub(super) fn json(&mut self, name: &str, value: &Value) -> Result<(), ZipError> {
         self.text(name, &format!("{value:#}\n"))
     }
 
@@ -82,13 +92,13 @@ impl<W: Write + Seek> Archive<W> {
         for (number, peer) in peers(db, id).await?.into_iter().enumerate() {
             let name = file_name(&peer, number);
             let filter = Filter { with: Some(With { bare: peer, resource: None }), ..Filter::default() };
-            self.file(&format!("messages/{name}.jsonl"))?;
+            self.file(&format!("messages/{name}.jsonl"), CompressionMethod::Deflated)?;
             total += self.each(db, id, &filter, |stored| message_json(stored).to_string()).await?;
-            self.file(&format!("messages/{name}.txt"))?;
+            self.file(&format!("messages/{name}.txt"), CompressionMethod::Deflated)?;
             self.each(db, id, &filter, message_text).await?;
         }
         // What is not in the archive and waits for a device.
-        self.file("messages/undelivered.jsonl")?;
+        self.file("messages/undelivered.jsonl", CompressionMethod::Deflated)?;
         let mut after: Option<ArchiveId> = None;
         loop {
             let page = undelivered::page(db, id, after, storage::limits::PAGE_MESSAGES_MAX).await?;
@@ -276,6 +286,7 @@ settings.json          whom you have blocked, what is archived, and what apps ha
 messages/ADDRESS.txt   the conversation with that address, to read
 messages/ADDRESS.jsonl the same for programs: one JSON object a line
 messages/undelivered.jsonl  messages that none of your devices has fetched yet
+media/NUMBER-NAME      the files you have sent, as they were uploaded; media.json says when and of what type
 
 Your password is not here: the server keeps only what can check it.
 End-to-end encrypted messages are here as they were sent; only your devices can read them.

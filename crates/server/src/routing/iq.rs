@@ -34,6 +34,9 @@ async fn dispatch(host: &Arc<Host>, origin: &Origin<'_>, stanza: &Stanza) -> Res
     {
         return if is_request { Err(ext::blocking::blocked_by_user()) } else { Ok(()) };
     }
+    if is_request && host.media.is_service(&to) {
+        return answer(host, origin, from, None, kind, stanza).await;
+    }
     if to.domain() != host.domain.domain() {
         return match super::elsewhere(host, &to) {
             Elsewhere::Component(domain) => super::send_to_component(host, &domain, stanza.to_xml(|_| true, "").into()),
@@ -91,7 +94,9 @@ async fn answer(
     };
     let set = kind == IqType::Set;
     let request = Request { host, session, from, account, set, payload: &payload, stanza };
-    let reply = if payload.is("query", ns::ROSTER) {
+    let reply = if stanza.to.as_ref().is_some_and(|to| host.media.is_service(to)) {
+        ext::upload::handle(&request).await?
+    } else if payload.is("query", ns::ROSTER) {
         match roster::handle(&request).await? {
             Some(reply) => reply,
             None => return Ok(()),

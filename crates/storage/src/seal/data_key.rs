@@ -36,6 +36,8 @@ pub(crate) enum Table {
     PrivateXml = 9,
     Vcards = 10,
     Devices = 11,
+    Uploads = 20,
+    Media = 21,
     ApiTokens = 40,
     Invites = 41,
     AuditLog = 42,
@@ -48,6 +50,12 @@ pub(crate) enum Kind {
     Jid = 2,
     /// A namespace and a name, with a zero byte between them.
     ElementName = 3,
+    /// The random part of an upload's URL.
+    Upload = 20,
+    /// Of nothing: a key that belongs to the account.
+    FingerprintKey = 21,
+    /// What was made of a file's content with that key.
+    Fingerprint = 22,
     TokenName = 40,
     TokenSecret = 41,
     InviteToken = 42,
@@ -212,7 +220,7 @@ impl DataKey {
 }
 
 /// Random bytes from the operating system.
-pub(super) fn random<const N: usize>() -> Result<[u8; N], Error> {
+pub(crate) fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     rand::fill(&mut bytes).map_err(|_| Error::Io("the operating system gave no random bytes".into()))?;
     Ok(bytes)

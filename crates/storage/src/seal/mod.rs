@@ -21,7 +21,7 @@ mod rotate;
 pub use master::{Fingerprint, MasterKeyRefused, MasterKeys};
 pub use rotate::{Rotated, rotate};
 
-pub(crate) use data_key::{DataKey, Hash, Kind, Place, Table};
+pub(crate) use data_key::{DataKey, Hash, Kind, Place, Table, random};
 pub(crate) use fields::{Fields, Opened};
 pub use keyring::Reread;
 pub(crate) use keyring::{DeploymentKey, Keyring, create_deployment_key, unknown};

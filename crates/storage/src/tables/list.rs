@@ -59,6 +59,8 @@ pub static TABLES: &[Table] = tables! {
     invites (id int; token_hash blob, owner int, localpart_hash blob(?), registers int, uses_max int, uses int,
         created_at_ms int, expires_at_ms int, sealed blob)
     audit_log (id int; action text, via text, outcome text(?), sealed blob)
+    uploads (name_hash blob; owner int, object blob, whole int, bytes int, at_ms int, expires_at_ms int, sealed blob)
+    media (object blob; owner int, bytes int, parts blob, content_hash blob(?), removing int, sealed blob)
     deployment_keys (id int; master blob, wrapped blob)
     accounts (id int; localpart_hash blob(?), localpart blob(?), wrapped_key blob(?), credentials blob(?), disabled int,
         created_at_ms int, last_seen_ms int(?), last_status blob(?), roster_version int, one_hash int(?))

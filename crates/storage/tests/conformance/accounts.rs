@@ -70,6 +70,9 @@ async fn owned_rows(db: &Db) -> i64 {
         "SELECT COUNT(*) FROM devices",
         "SELECT COUNT(*) FROM device_tokens",
         "SELECT COUNT(*) FROM invites",
+        "SELECT COUNT(*) FROM uploads",
+        // The others go once their parts have gone.
+        "SELECT COUNT(*) FROM media WHERE removing = 0",
     ] {
         total += db.query_one(Statement::new(sql, [])).await.unwrap().unwrap().int().unwrap();
     }
@@ -95,6 +98,7 @@ async fn furnish(db: &Db, owner: storage::AccountId) {
     vcards::store(db, owner, vcards::Vcard { xml: "<vCard/>".into(), photo_sha1: None }).await.unwrap();
     crate::devices::furnish(db, owner).await;
     crate::administration::furnish(db, owner).await;
+    crate::uploads::furnish(db, owner).await;
 }
 
 pub async fn a_deleted_account_leaves_nothing_behind(db: Db) {

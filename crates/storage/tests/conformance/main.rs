@@ -13,6 +13,7 @@ mod paging;
 mod profiles;
 mod roster;
 mod undelivered;
+mod uploads;
 mod waist;
 
 macro_rules! stories {
@@ -105,6 +106,15 @@ macro_rules! every_story {
                 an_open_invitation_reserves_a_name,
                 invitations_are_counted_listed_and_forgotten,
                 the_audit_log_is_read_backwards_and_keeps_the_newest,
+            }
+            uploads {
+                a_slot_becomes_a_file_once,
+                a_part_is_added_by_one_of_two,
+                equal_files_of_one_owner_share_a_medium_until_the_last_goes,
+                slots_close_and_old_files_go,
+                uploads_are_listed_page_by_page,
+                what_is_held_and_what_is_lost_can_be_told,
+                a_deleted_account_leaves_parts_to_be_removed,
             }
             copying {
                 a_snapshot_stays_at_its_moment,

@@ -14,6 +14,7 @@ use storage::{
     private_xml::{self, PrivateXml},
     roster::{self, Item},
     undelivered,
+    uploads::{self, Described},
     vcards::{self, Vcard},
 };
 
@@ -53,6 +54,9 @@ pub const SECRETS: &[&str] = &[
     "auditor-of-changes",
     "target-of-change",
     "detail-of-change",
+    "random-part-of-a-url",
+    "holiday-in-lisbon.heic",
+    "image/heic",
 ];
 
 /// Those of [`SECRETS`] that stand in a file, or in a file of a folder.
@@ -138,6 +142,15 @@ pub fn vcard() -> Vcard {
 pub const DEVICE: DeviceId = DeviceId::from_bytes([0xff, 1, 2, 3, 4, 5, 6, 7]);
 pub const DEVICE_NAMES: (Option<&str>, Option<&str>) = (Some("Bird Messenger 7"), Some("the phone of alice"));
 
+pub fn upload() -> Described {
+    Described {
+        token: "random-part-of-a-url".into(),
+        file_name: "holiday-in-lisbon.heic".into(),
+        content_type: "image/heic".into(),
+        bytes: 5,
+    }
+}
+
 /// Stores all of it, for one account.
 pub async fn fill(db: &Db) -> AccountId {
     let alice = accounts::create(db, "alice-localpart", &credentials(), NOW_MS).await.unwrap().unwrap();
@@ -154,6 +167,7 @@ pub async fn fill(db: &Db) -> AccountId {
     administer(db, alice).await;
     // Once more, elsewhere: a database server's log may have torn it at the end of a page.
     accounts::touch_last_seen(db, alice, last_seen()).await.unwrap();
+    uploads::grant(db, alice, &upload(), NOW_MS, NOW_MS + 1).await.unwrap();
     db.settle().await.unwrap();
     alice
 }
@@ -221,4 +235,5 @@ pub async fn read_back(db: &Db) {
     let devices = devices::list(db, owner, NOW_MS).await.unwrap();
     assert_eq!((devices[0].software.as_deref(), devices[0].name.as_deref()), DEVICE_NAMES);
     assert_eq!((devices[0].id, devices[0].by_password), (DEVICE, true));
+    assert_eq!(uploads::find(db, &upload().token).await.unwrap().unwrap().described, upload());
 }

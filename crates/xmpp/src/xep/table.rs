@@ -99,6 +99,7 @@ pub const SUPPORTED: &[Xep] = &[
     Xep { server_features: &[ns::HINTS], ..xep(334, "Message Processing Hints", "1.0.0") },
     xep(352, "Client State Indication", "1.0.0"),
     Xep { account_features: &[ns::STANZA_ID], ..xep(359, "Unique and Stable Stanza IDs", "0.7.0") },
+    Xep { note: "without purposes; on upload.DOMAIN", ..xep(363, "HTTP File Upload", "1.2.0") },
     Xep { note: "direct TLS", ..xep(368, "SRV records for XMPP over TLS", "1.1.0") },
     xep(379, "Pre-Authenticated Roster Subscription", "0.3.3"),
     xep(386, "Bind 2", "1.1.0"),

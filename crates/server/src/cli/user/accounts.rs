@@ -17,7 +17,7 @@ use crate::cli::output::Failure;
 use crate::config::Config;
 use crate::host::Host;
 use crate::run::database_options;
-use crate::{admin, clock, provisioning};
+use crate::{admin, clock, media, provisioning};
 
 /// Who does it, for the audit log.
 pub(in crate::cli) const ACTOR: Actor = Actor::CommandLine;
@@ -78,6 +78,11 @@ impl Accounts {
     pub(super) fn delete(&self, localpart: &NodePart) -> Result<Owned, Failure> {
         let jid = self.jid(localpart);
         let done = self.wait(admin::accounts::delete(&self.host, &ACTOR, &jid));
+        if done.is_ok()
+            && let Err(error) = self.wait(media::clean_up(&self.host))
+        {
+            eprintln!("its media are removed at the next start: {error}");
+        }
         self.of_account(localpart, done)
     }
 

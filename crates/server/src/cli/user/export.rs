@@ -13,6 +13,7 @@ use crate::cli::ConfigArg;
 use crate::cli::output::{Failure, file_failure};
 use crate::clock;
 use crate::config::Config;
+use crate::media::Media;
 use crate::portable::{Exported, Exporter, write_zip};
 
 /// Accounts read at a time.
@@ -96,8 +97,9 @@ fn zip(config: &Config, accounts: &Accounts, jid: &str, file: &Path) -> Result<(
     let localpart = localpart(jid, &config.server.domain)?;
     let row = accounts.expect(&localpart)?;
     let own = format!("{localpart}@{}", config.server.domain);
+    let media = Media::new(config);
     let mut new = NewFile::create(file)?;
-    let written = write_zip(&accounts.db, &row, &own, clock::now_ms(), &mut new.writer);
+    let written = write_zip(&accounts.db, media.store()?, &row, &own, clock::now_ms(), &mut new.writer);
     let messages = accounts.runtime.block_on(written)?;
     new.keep()?;
     eprintln!("wrote {} with {messages} messages of {own}", file.display());
