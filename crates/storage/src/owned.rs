@@ -25,11 +25,15 @@ pub struct Owned {
     pub private_xml: u64,
     /// Visiting cards: none or one.
     pub vcards: u64,
+    /// Nodes of personal events.
+    pub pubsub_nodes: u64,
+    /// Items published to them.
+    pub pubsub_items: u64,
 }
 
 impl Owned {
     /// Each kind with its name, in the order of a report.
-    pub fn kinds(&self) -> [(&'static str, u64); 10] {
+    pub fn kinds(&self) -> [(&'static str, u64); 12] {
         [
             ("messages", self.messages),
             ("transient", self.transient),
@@ -41,6 +45,8 @@ impl Owned {
             ("tokens", self.tokens),
             ("private_xml", self.private_xml),
             ("vcards", self.vcards),
+            ("pubsub_nodes", self.pubsub_nodes),
+            ("pubsub_items", self.pubsub_items),
         ]
     }
 }
@@ -63,6 +69,8 @@ pub async fn count(db: &Db, owner: AccountId) -> Result<Owned, Error> {
         tokens: counted("SELECT COUNT(*) FROM device_tokens WHERE owner = ?").await?,
         private_xml: counted("SELECT COUNT(*) FROM private_xml WHERE owner = ?").await?,
         vcards: counted("SELECT COUNT(*) FROM vcards WHERE owner = ?").await?,
+        pubsub_nodes: counted("SELECT COUNT(*) FROM pubsub_nodes WHERE owner = ?").await?,
+        pubsub_items: counted("SELECT COUNT(*) FROM pubsub_items WHERE owner = ?").await?,
     })
 }
 

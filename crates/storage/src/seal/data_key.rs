@@ -36,6 +36,8 @@ pub(crate) enum Table {
     PrivateXml = 9,
     Vcards = 10,
     Devices = 11,
+    PubsubNodes = 12,
+    PubsubItems = 13,
 }
 
 /// What a hash is made of. The numbers are in every hash: they stay.
@@ -45,6 +47,9 @@ pub(crate) enum Kind {
     Jid = 2,
     /// A namespace and a name, with a zero byte between them.
     ElementName = 3,
+    PubsubNode = 4,
+    /// A node's name and an item's id, with a zero byte between them.
+    PubsubItem = 5,
 }
 
 /// A keyed hash.
