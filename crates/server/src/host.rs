@@ -15,6 +15,7 @@ use crate::component::Components;
 use crate::config::Config;
 use crate::ext::adhoc::Commands;
 use crate::ext::register::Registrations;
+use crate::pep::Caps;
 use crate::routing::Line;
 use crate::sessions::Sessions;
 use crate::tls::Tls;
@@ -51,6 +52,8 @@ pub struct Host {
     pub commands: Commands,
     /// How many accounts which address registered in-band of late (XEP-0077).
     pub registrations: Registrations,
+    /// What clients want to be told of, by the hash of their capabilities (XEP-0115).
+    pub caps: Caps,
     /// Keys the fake SCRAM salts of unknown users; stable over restarts.
     pub server_secret: [u8; 32],
     /// When the process started, in ms since the epoch (XEP-0012 uptime).
@@ -72,6 +75,7 @@ impl Host {
         let limits = &config.limits;
         let commands = Commands::new(limits.adhoc_sessions_max, limits.adhoc_session_secs);
         let registrations = Registrations::new(limits.registrations_per_ip_per_hour_max);
+        let caps = Caps::new(limits.caps_entries_max, limits.caps_bytes_max);
         let guessing = Guessing::new(guessing::Bounds {
             per_ip_max: limits.auth_failures_per_ip_per_minute_max,
             per_account_max: limits.auth_failures_per_account_per_minute_max,
@@ -91,6 +95,7 @@ impl Host {
             line: Line::default(),
             commands,
             registrations,
+            caps,
             server_secret,
             started_ms: clock.now_ms(),
             connection_ids: AtomicU64::new(1),

@@ -14,6 +14,7 @@ pub mod host;
 pub mod limits;
 pub mod log;
 pub mod mailbox;
+pub mod pep;
 pub mod portable;
 pub mod presence;
 pub mod provisioning;

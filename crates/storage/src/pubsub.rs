@@ -156,8 +156,7 @@ SELECT item_hash, seq, sealed FROM pubsub_items WHERE owner = ? AND node_hash = 
     };
     let params = [owner.into(), node_hash(&key, name).into(), from.into(), max.min(PUBSUB_ITEMS_PAGE_MAX).into()];
     let rows = db.query(Statement::new(sql, params)).await?;
-    let mut items =
-        rows.into_iter().map(|row| read_item(&key, owner, row)).collect::<Result<Vec<_>, _>>()?;
+    let mut items = rows.into_iter().map(|row| read_item(&key, owner, row)).collect::<Result<Vec<_>, _>>()?;
     if matches!(range, Range::Before(_)) {
         items.reverse();
     }

@@ -120,12 +120,14 @@ pub struct StanzaError {
     pub text: Option<&'static str>,
     /// An application-specific condition: its local name and namespace.
     pub application: Option<(&'static str, &'static str)>,
+    /// What is not supported: the `feature` of XEP-0060's condition `unsupported`.
+    pub feature: Option<&'static str>,
 }
 
 impl StanzaError {
     /// The condition with its default type.
     pub fn new(condition: Condition) -> Self {
-        Self { kind: condition.default_type(), condition, text: None, application: None }
+        Self { kind: condition.default_type(), condition, text: None, application: None, feature: None }
     }
 
     /// The same with an explanation.
@@ -159,7 +161,8 @@ impl StanzaError {
             xml.push_str("</text>");
         }
         if let Some((name, namespace)) = self.application {
-            xml.push_str(&format!("<{name} xmlns='{namespace}'/>"));
+            let feature = self.feature.map(|feature| format!(" feature='{feature}'")).unwrap_or_default();
+            xml.push_str(&format!("<{name} xmlns='{namespace}'{feature}/>"));
         }
         xml.push_str("</error>");
         xml

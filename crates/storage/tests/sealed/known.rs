@@ -10,9 +10,9 @@ use storage::{
     archive_prefs::{self, ArchivePrefs, Fallback},
     blocklist, devices,
     private_xml::{self, PrivateXml},
+    pubsub,
     roster::{self, Item},
     undelivered,
-    pubsub,
     vcards::{self, Vcard},
 };
 
