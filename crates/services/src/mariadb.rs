@@ -31,7 +31,7 @@ pub(crate) fn start(folder: &Path, port: u16) -> Result<Keeper> {
         "--skip-networking=0".into(),
         "--bind-address=127.0.0.1".into(),
         format!("--port={port}").into(),
-        "--max-connections=400".into(),
+        "--max-connections=1000".into(),
         "--innodb-buffer-pool-size=64M".into(),
         "--character-set-server=utf8mb4".into(),
         "--skip-name-resolve".into(),

@@ -45,7 +45,7 @@ pub(crate) fn start(folder: &Path, port: u16) -> Result<Keeper> {
         "listen_addresses=127.0.0.1".to_owned(),
         format!("port={port}"),
         format!("unix_socket_directories={}", folder.display()),
-        "max_connections=400".to_owned(),
+        "max_connections=1000".to_owned(),
         "shared_buffers=64MB".to_owned(),
         // After a crash one call, instead of one for each of some thousand files.
         "recovery_init_sync_method=syncfs".to_owned(),
