@@ -12,10 +12,10 @@ use storage::vcards::{self, Vcard};
 use xmpp::build::Xml;
 use xmpp::ns;
 use xmpp::stanza::Stanza;
-use xmpp::xep::pubsub::{AccessModel, Publication};
+use xmpp::xep::pubsub::{AccessModel, Config, Publication};
 
-use super::node::Nodes;
-use super::{Failure, publish};
+use super::node::{Node, Nodes};
+use super::{Failure, owner, publish};
 use crate::accounts::Account;
 use crate::ext::vcard::{photo_bytes, photo_sha1};
 use crate::host::Host;
@@ -119,10 +119,24 @@ pub async fn from_vcard(host: &Arc<Host>, account: &Arc<Account>, from: &Jid, ca
         };
         // Within the lock alone: what was published comes from the vCard and need not go back there.
         let mut held = account.hold_nodes(&host.db).await?;
-        let stored = publish::store(host, account, from, &mut held.nodes, publication).await;
+        let nodes = &mut held.nodes;
+        let stored = match open_node(host, account, nodes, node).await {
+            Ok(()) => publish::store(host, account, from, nodes, publication).await.map(drop),
+            Err(failure) => Err(failure),
+        };
         held.put_back_after(stored)?;
     }
     Ok(())
+}
+
+/// Everybody may read the vCard: a node that is made for its photo is open too.
+async fn open_node(host: &Host, account: &Account, nodes: &mut Nodes, name: &str) -> Result<(), Failure> {
+    if nodes.find(name).is_some() {
+        return Ok(());
+    }
+    let config = publish::created(host, nodes, name, None, publish::Unknown::Ignored)?;
+    let config = Config { access_model: AccessModel::Open, ..config };
+    owner::store(host, account, nodes, name, Node { config, ..Node::default() }).await
 }
 
 /// The presence with the photo's hash in it (XEP-0398 §4, XEP-0153 §3.1); `None` where it is to stay as it is. With

@@ -66,7 +66,10 @@ pub(super) async fn store(
         return Err(error(Condition::BadRequest, "invalid-payload").into());
     }
     let id = id.unwrap_or_else(crate::c2s::random_id);
-    if id.len() > limits.pubsub_name_bytes_max || payload.len() > limits.pubsub_item_bytes_max {
+    if id.len() > limits.pubsub_name_bytes_max {
+        return Err(StanzaError::with_text(Condition::NotAcceptable, "the item's id is too long").into());
+    }
+    if payload.len() > limits.pubsub_item_bytes_max {
         return Err(error(Condition::NotAcceptable, "payload-too-big").into());
     }
     let item = Item { id, seq: host.ids.next(host.clock.now_ms()), publisher: from.to_bare().to_string(), payload };

@@ -79,7 +79,7 @@ pub const SUPPORTED: &[Xep] = &[
         note: "add, delete, disable and re-enable users, change password, end sessions, announce, counts and lists",
         ..xep(133, "Service Administration", "1.3.1")
     },
-    Xep { note: "the vCard's photo is stored and served", ..xep(153, "vCard-Based Avatars", "1.1.1") },
+    Xep { note: "the photo's hash is put into presence (XEP-0398)", ..xep(153, "vCard-Based Avatars", "1.1.1") },
     xep(157, "Contact Addresses for XMPP Services", "1.1.1"),
     Xep { server_features: &[ns::OFFLINE], ..xep(160, "Best Practices for Handling Offline Messages", "1.0.1") },
     xep(163, "Personal Eventing Protocol", "1.2.2"),
