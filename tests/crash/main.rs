@@ -6,6 +6,7 @@
 mod database;
 mod device;
 mod disk;
+mod filling;
 mod kills;
 mod order;
 mod resume;

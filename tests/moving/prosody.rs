@@ -6,22 +6,14 @@ use anyhow::Result;
 use testkit::TestServer;
 use testkit::peers::Prosody;
 
-use crate::view::{archive, log_in, view};
+use crate::view::{archive, befriended, log_in, moved};
 
 #[tokio::test]
 async fn an_account_moves_with_its_password_contacts_and_archive() -> Result<()> {
     let old = Prosody::start().await?;
-    let mut alice = old.register("alice", "alice's secret").await?;
-    let mut bob = old.register("bob", "bob's secret").await?;
-    alice.come_online().await?;
-    bob.come_online().await?;
-    alice.befriend(&mut bob).await?;
-    let set = "<iq type='set'><query xmlns='jabber:iq:roster'><item jid='bob@localhost' name='Bob'><group>Friends</group></item></query></iq>";
-    alice.iq(set).await?;
-    alice.iq("<iq type='set'><vCard xmlns='vcard-temp'><FN>Alice</FN></vCard></iq>").await?;
-    alice
-        .iq("<iq type='set'><query xmlns='jabber:iq:private'><notes xmlns='urn:notes'>milk</notes></query></iq>")
-        .await?;
+    let alice = old.register("alice", "alice's secret").await?;
+    let bob = old.register("bob", "bob's secret").await?;
+    let (mut alice, mut bob) = befriended(alice, bob).await?;
     for number in 0..10 {
         alice.say("bob@localhost", &format!("question {number}")).await?;
         bob.message().await?;
@@ -41,12 +33,7 @@ async fn an_account_moves_with_its_password_contacts_and_archive() -> Result<()>
     line.extend(files.iter().map(String::as_str));
     new.cli(&line, "").await?.success()?;
     let mut alice = log_in(&new, "alice", "alice's secret").await?;
-    let seen = view(&mut alice).await?;
-    assert_eq!(seen.roster, ["bob@localhost Bob both Friends"]);
-    assert_eq!(seen.name.as_deref(), Some("Alice"));
-    let private =
-        alice.iq("<iq type='get'><query xmlns='jabber:iq:private'><notes xmlns='urn:notes'/></query></iq>").await?;
-    assert!(format!("{private:?}").contains("milk"));
+    let seen = moved(&mut alice).await?;
     let mut expected: Vec<String> =
         (0..10).flat_map(|number| [format!("question {number}"), format!("answer {number}")]).collect();
     expected.push(String::from("while you were out"));

@@ -25,6 +25,32 @@ pub async fn log_in(server: &TestServer, localpart: &str, password: &str) -> Res
     Client::connect(login).await
 }
 
+/// Alice and Bob of another server are online and each other's contacts; Alice has a name, a group for Bob and notes.
+pub async fn befriended(mut alice: Client, mut bob: Client) -> Result<(Client, Client)> {
+    alice.come_online().await?;
+    bob.come_online().await?;
+    alice.befriend(&mut bob).await?;
+    for set in [
+        "<query xmlns='jabber:iq:roster'><item jid='bob@localhost' name='Bob'><group>Friends</group></item></query>",
+        "<vCard xmlns='vcard-temp'><FN>Alice</FN></vCard>",
+        "<query xmlns='jabber:iq:private'><notes xmlns='urn:notes'>milk</notes></query>",
+    ] {
+        alice.iq(&format!("<iq type='set'>{set}</iq>")).await?;
+    }
+    Ok((alice, bob))
+}
+
+/// Checks that Alice has here what she had there, and returns what else she has.
+pub async fn moved(alice: &mut Client) -> Result<View> {
+    let seen = view(alice).await?;
+    ensure!(seen.roster == ["bob@localhost Bob both Friends"], "{:?}", seen.roster);
+    ensure!(seen.name.as_deref() == Some("Alice"), "{:?}", seen.name);
+    let notes = "<iq type='get'><query xmlns='jabber:iq:private'><notes xmlns='urn:notes'/></query></iq>";
+    let notes = alice.iq(notes).await?;
+    ensure!(format!("{notes:?}").contains("milk"), "{notes:?}");
+    Ok(seen)
+}
+
 /// All that a client can ask for.
 pub async fn view(client: &mut Client) -> Result<View> {
     let roster = client.iq("<iq type='get'><query xmlns='jabber:iq:roster'/></iq>").await?;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
+use services::Garage;
 use testkit::faults::archived_of;
-use testkit::services::Garage;
 use testkit::{Backend, Finished, TestServer, whimbreld_with};
 
 /// The name in `made backup NAME in ...`.
@@ -190,6 +190,10 @@ async fn a_backup_that_is_not_whole_is_refused_and_nothing_is_restored() -> Resu
         ("media", "media was changed or cut off", Box::new(|path| cut(path, 1))),
         ("manifest", "manifest was changed or cut off", Box::new(|path| change(path, |len| len / 2))),
         ("manifest", "there is no backup in", Box::new(|path| Ok(fs::remove_file(path)?))),
+        ("keys", "keys was changed or cut off", Box::new(|path| change(path, |len| len / 2))),
+        ("keys", "keys was changed or cut off", Box::new(|path| Ok(fs::remove_file(path)?))),
+        ("lock", "its lock is not readable", Box::new(|path| cut(path, 2))),
+        ("lock", "the accounts' keys are missing in", Box::new(|path| Ok(fs::remove_file(path)?))),
         ("header", "its header is not readable", Box::new(|path| cut(path, 2))),
         ("header", "there is no backup", Box::new(|path| Ok(fs::remove_file(path)?))),
     ];
@@ -263,6 +267,38 @@ async fn what_is_in_use_is_replaced_only_on_request() -> Result<()> {
     ensure!(listed.stdout.trim() == "alice@localhost", "not what was backed up: {}", listed.stdout);
     server.start_again().await?;
     server.online("alice").await?.close().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_was_deleted_is_noise_in_every_backup_of_a_place_from_the_next_one_on() -> Result<()> {
+    let mut server = TestServer::start().await?;
+    let (mut alice, mut bob) = (server.alice().await?, server.bob().await?);
+    alice.befriend(&mut bob).await?;
+    alice.say("bob@localhost", "between us").await?;
+    alice.round_trip().await?;
+    alice.close().await?;
+    let place = beside(&server, "backups")?;
+    let place = place.to_string_lossy();
+    let create = ["create", "--to", &*place];
+    let first = made(&backup(&server, &create, &[], "").await?.success()?)?;
+    let sums_then = sums(&server, &place, &first, &[]).await?;
+    let deleted = server.cli(&["user", "delete", "alice"], "").await?.success()?;
+    ensure!(deleted.stdout.contains("backups open it until the next"), "{deleted:?}");
+    backup(&server, &create, &[], "").await?.success()?;
+    ensure!(sums(&server, &place, &first, &[]).await? == sums_then, "its rows are the same as ever");
+    server.kill()?;
+
+    let data_dir = beside(&server, "elsewhere")?;
+    move_away(&mut server, &data_dir)?;
+    let restored = backup(&server, &["restore", "--from", &*place, "--backup", &first], &[], "").await?.success()?;
+    ensure!(restored.stdout.contains("1 account was deleted since then"), "{restored:?}");
+    let listed = server.cli(&["user", "list"], "").await?.success()?;
+    ensure!(listed.stdout.trim() == "bob@localhost", "not only bob: {}", listed.stdout);
+    server.start_again().await?;
+    let archive = archived_of(server.login("bob", "bob")?).await?;
+    ensure!(archive.iter().any(|message| message.body == "between us"), "bob lost his copy");
+    ensure!(archived_of(server.login("alice", "alice")?).await.is_err(), "alice is back");
+    Ok(())
 }
 
 #[tokio::test]

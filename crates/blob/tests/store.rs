@@ -8,7 +8,7 @@ use std::{
 
 use blob::{Credentials, Error, Name, Store, limits};
 use bytes::Bytes;
-use testkit::services::Garage;
+use services::Garage;
 
 fn name(text: &str) -> Name {
     text.parse().unwrap()
@@ -238,7 +238,7 @@ async fn a_bucket_that_is_missing_and_a_key_that_is_wrong_are_said_clearly() {
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_is_away_is_a_passing_failure() {
-    let port = testkit::services::free_port().unwrap();
+    let port = services::free_port().unwrap();
     let url = format!("s3://bucket?endpoint=http://127.0.0.1:{port}&region=r");
     let someone = Credentials { access_key_id: "id".into(), secret_access_key: "hidden".into() };
     let away = Store::open(&url, Path::new(""), Some(someone)).unwrap().check().await.unwrap_err();

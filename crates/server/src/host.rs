@@ -32,6 +32,8 @@ pub struct Host {
     pub stopping: CancellationToken,
     /// Counts connections.
     pub admission: Arc<Admission>,
+    /// Counts HTTP connections.
+    pub http_admission: Arc<Admission>,
     /// Failed log-ins of late.
     pub guessing: Guessing,
     /// Accounts in use, with what is cached of them.
@@ -85,6 +87,7 @@ impl Host {
             db,
             stopping: CancellationToken::new(),
             admission: Arc::default(),
+            http_admission: Arc::default(),
             guessing,
             accounts: Accounts::default(),
             sessions: Sessions::default(),

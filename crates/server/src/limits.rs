@@ -193,6 +193,19 @@ bounds! {
     database_bytes_max: u64 = 18_446_744_073_709_551_615 in 262_144..none;
     /// Accounts created in-band from one IP address in an hour (XEP-0077).
     registrations_per_ip_per_hour_max: u32 = 5 in 1..none;
+    /// HTTP connections at a time, over all addresses; an open WebSocket counts as a client instead.
+    http_connections_max: usize = 4_000 in 1..none;
+    /// HTTP connections from one IP address (IPv6: from a /64) at a time; not of trusted proxies.
+    http_connections_per_ip_max: usize = 256 in 1..none;
+    /// Seconds an HTTP client may take for TLS, and then for the head of each request.
+    http_head_secs: u64 = 15 in 1..600;
+    /// Bytes of the head of an HTTP request.
+    http_head_bytes_max: usize = 16_384 in 8_192..1_048_576;
+    /// Fields in the head of an HTTP/1.1 request.
+    http_fields_max: usize = 100 in 16..1_000;
+    /// Requests under way on one HTTP/2 connection.
+    http_streams_max: u32 = 64 in 1..1_000;
+
     /// Connections of external components at a time (XEP-0114).
     component_connections_max: usize = 64 in 1..10_000;
 }

@@ -4,13 +4,13 @@
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use jid::BareJid;
 use storage::accounts::{self, Credentials};
 use xmpp::error::{Condition, StanzaError, StreamError};
 use xmpp::sasl::limits::{ITERATIONS_DEFAULT, SALT_BYTES};
 use xmpp::sasl::{Hash, Password, ScramKeys};
 
+use crate::credentials::kept;
 use crate::host::Host;
 use crate::roster;
 use crate::sessions::Session;
@@ -173,15 +173,6 @@ fn salt() -> Option<[u8; SALT_BYTES]> {
     let mut salt = [0; SALT_BYTES];
     aws_lc_rs::rand::fill(&mut salt).ok()?;
     Some(salt)
-}
-
-fn kept(keys: ScramKeys) -> accounts::ScramKeys {
-    accounts::ScramKeys {
-        salt: Bytes::from(keys.salt),
-        iterations: keys.iterations.get(),
-        stored_key: Bytes::from(keys.stored_key),
-        server_key: Bytes::from(keys.server_key),
-    }
 }
 
 async fn set_disabled(host: &Host, jid: &BareJid, disabled: bool) -> Result<(), Error> {

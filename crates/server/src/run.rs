@@ -13,10 +13,11 @@ use xmpp::error::StreamError;
 
 use crate::c2s::listener::{self, Kind};
 use crate::component;
-use crate::config::{Config, MasterKeyError};
+use crate::config::{Config, MasterKeyError, PublicUrl};
 use crate::control::{Control, Event, Request};
 use crate::devices;
 use crate::host::Host;
+use crate::http::{self, Scheme};
 use crate::mailbox;
 use crate::provisioning;
 use crate::tls::{Tls, TlsError};
@@ -61,16 +62,25 @@ struct Listeners {
     starttls: Vec<TcpListener>,
     direct_tls: Vec<TcpListener>,
     components: Vec<TcpListener>,
+    http: Vec<TcpListener>,
+    https: Vec<TcpListener>,
 }
 
 /// Runs a server until a signal ends it. Prints one line to standard output once it can be reached:
-/// `ready domain=... c2s=... c2s_tls=... components=...`.
-pub async fn serve(config: Config) -> Result<(), RunError> {
+/// `ready domain=... c2s=... c2s_tls=... components=... http=... https=...`.
+pub async fn serve(mut config: Config) -> Result<(), RunError> {
     let listeners = Listeners {
         starttls: bind("c2s.listen", &config.c2s.listen).await?,
         direct_tls: bind("c2s.direct_tls_listen", &config.c2s.direct_tls_listen).await?,
         components: bind("components.listen", &config.components.listen).await?,
+        http: bind("http.listen", &config.http.listen).await?,
+        https: bind("http.tls_listen", &config.http.tls_listen).await?,
     };
+    if config.http.public_url == PublicUrl::of(&config.server.domain, &config.http.tls_listen, &config.http.listen) {
+        // Where the system chose the ports, they are known now.
+        let (tls, plain) = (local(&listeners.https)?, local(&listeners.http)?);
+        config.http.public_url = PublicUrl::of(&config.server.domain, &tls, &plain);
+    }
     let options = database_options(&config)?;
     let tls = Arc::new(Tls::load(&config.tls.cert, &config.tls.key)?);
     let db = Db::open(&config.storage.url, &config.server.data_dir, &options).await?;
@@ -103,6 +113,10 @@ async fn run(host: Arc<Host>, listeners: Listeners, control: Control) -> Result<
     }
     for listener in listeners.components {
         accepting.spawn(component::serve(host.clone(), listener));
+    }
+    let router = http::router(host.clone());
+    for (listener, scheme) in of_scheme(listeners.http, Scheme::Http).chain(of_scheme(listeners.https, Scheme::Https)) {
+        accepting.spawn(http::listener::serve(host.clone(), listener, scheme, router.clone()));
     }
     let (events, mut requests) = mpsc::channel(16);
     accepting.spawn(control.serve(addresses, events));
@@ -203,7 +217,7 @@ async fn drain(host: &Arc<Host>) {
         session.end(shutdown());
     }
     let empty = async {
-        while host.sessions.count() > 0 || host.admission.connections() > 0 {
+        while host.sessions.count() > 0 || host.admission.connections() + host.http_admission.connections() > 0 {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         host.components.all_closed().await;
@@ -237,19 +251,29 @@ async fn bind(key: &'static str, addresses: &[SocketAddr]) -> Result<Vec<TcpList
 }
 
 fn addresses(listeners: &Listeners) -> std::io::Result<Vec<SocketAddr>> {
-    let all = listeners.starttls.iter().chain(&listeners.direct_tls).chain(&listeners.components);
-    all.map(TcpListener::local_addr).collect()
+    let xmpp = listeners.starttls.iter().chain(&listeners.direct_tls).chain(&listeners.components);
+    xmpp.chain(&listeners.http).chain(&listeners.https).map(TcpListener::local_addr).collect()
+}
+
+fn local(listeners: &[TcpListener]) -> std::io::Result<Vec<SocketAddr>> {
+    listeners.iter().map(TcpListener::local_addr).collect()
+}
+
+fn of_scheme(listeners: Vec<TcpListener>, scheme: Scheme) -> impl Iterator<Item = (TcpListener, Scheme)> {
+    listeners.into_iter().map(move |listener| (listener, scheme))
 }
 
 fn ready_line(host: &Host, listeners: &Listeners) -> std::io::Result<String> {
     let mut line = format!("ready domain={}", host.domain);
-    let kinds =
-        [("c2s", &listeners.starttls), ("c2s_tls", &listeners.direct_tls), ("components", &listeners.components)];
+    let kinds = [
+        ("c2s", &listeners.starttls),
+        ("c2s_tls", &listeners.direct_tls),
+        ("components", &listeners.components),
+        ("http", &listeners.http),
+        ("https", &listeners.https),
+    ];
     for (name, listeners) in kinds {
-        let addresses: Vec<String> = listeners
-            .iter()
-            .map(|listener| listener.local_addr().map(|address| address.to_string()))
-            .collect::<Result<_, _>>()?;
+        let addresses: Vec<String> = local(listeners)?.iter().map(SocketAddr::to_string).collect();
         if !addresses.is_empty() {
             line.push_str(&format!(" {name}={}", addresses.join(",")));
         }

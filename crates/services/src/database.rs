@@ -1,7 +1,6 @@
 //! A database server of a test's own, and the databases on it.
 
 use std::{
-    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     process,
     sync::{
@@ -12,9 +11,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
-use crate::{certificate, keeper::Keeper, mariadb, postgres};
+use crate::{certificate, folder, keeper::Keeper, mariadb, port::free_port, postgres};
 
 /// How long a server may take to answer after its start.
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -86,7 +85,7 @@ impl DatabaseServer {
     /// # Errors
     /// When a program is missing, or the server does not start.
     pub fn start(kind: Kind) -> Result<Self> {
-        let folder = folder(kind)?;
+        let folder = folder::create(kind.scheme())?;
         certificate::write(&folder)?;
         let prepared = match kind {
             Kind::Postgres => postgres::prepare(&folder),
@@ -269,19 +268,4 @@ impl Database {
     pub fn certificate(&self) -> &Path {
         &self.certificate
     }
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
-}
-
-fn folder(kind: Kind) -> Result<PathBuf> {
-    static NUMBER: AtomicU64 = AtomicU64::new(0);
-    let name = format!("whimbrel-{}-{}-{}", kind.scheme(), process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
-    let folder = std::env::temp_dir().join(name);
-    if folder.exists() {
-        bail!("{} exists already", folder.display());
-    }
-    std::fs::create_dir(&folder).with_context(|| format!("cannot create {}", folder.display()))?;
-    Ok(folder)
 }

@@ -32,12 +32,15 @@ impl Default for TestServerBuilder {
         let settings = [
             ("c2s.listen", r#"["127.0.0.1:0"]"#),
             ("c2s.direct_tls_listen", r#"["127.0.0.1:0"]"#),
+            ("http.listen", r#"["127.0.0.1:0"]"#),
+            ("http.tls_listen", r#"["127.0.0.1:0"]"#),
             ("c2s.allow_plaintext", "true"),
             ("components.listen", r#"["127.0.0.1:0"]"#),
             ("components.secrets", r#"{ "echo.localhost" = "secret" }"#),
             ("server.admins", r#"["admin@localhost"]"#),
             // Tests connect far more often than people do.
             ("limits.connections_per_ip_max", "10000"),
+            ("limits.http_connections_per_ip_max", "10000"),
             // And fail to log in more often.
             ("limits.auth_failures_per_ip_per_minute_max", "10000"),
             ("limits.auth_failures_per_account_per_minute_max", "10000"),
@@ -177,13 +180,30 @@ impl TestServer {
         &self.environment
     }
 
-    /// The first address of a listener by its name in the `ready` line: `c2s`, `c2s_tls`, `components`.
+    /// The first address of a listener by its name in the `ready` line: `c2s`, `c2s_tls`, `components`,
+    /// `http`, `https`.
     ///
     /// # Errors
     /// When the server has no such listener.
     pub fn address(&self, listener: &str) -> Result<SocketAddr> {
         let found = self.ready.get(listener).and_then(|addresses| addresses.first());
         found.copied().ok_or_else(|| anyhow!("the server has no listener {listener}: {:?}", self.ready))
+    }
+
+    /// `path` on its plain HTTP listener; it begins with a slash.
+    ///
+    /// # Errors
+    /// When the server has no such listener.
+    pub fn http_url(&self, path: &str) -> Result<String> {
+        Ok(format!("http://{}{path}", self.address("http")?))
+    }
+
+    /// `path` on its HTTPS listener, which [`http_client`](crate::http_client) trusts.
+    ///
+    /// # Errors
+    /// When the server has no such listener.
+    pub fn https_url(&self, path: &str) -> Result<String> {
+        Ok(format!("https://{}{path}", self.address("https")?))
     }
 
     /// What kind of database it was started on.
@@ -295,9 +315,13 @@ impl TestServer {
         if self.child.is_some() {
             bail!("the server still runs");
         }
-        for (listener, key) in
-            [("c2s", "c2s.listen"), ("c2s_tls", "c2s.direct_tls_listen"), ("components", "components.listen")]
-        {
+        for (listener, key) in [
+            ("c2s", "c2s.listen"),
+            ("c2s_tls", "c2s.direct_tls_listen"),
+            ("components", "components.listen"),
+            ("http", "http.listen"),
+            ("https", "http.tls_listen"),
+        ] {
             let Some(addresses) = self.ready.get(listener) else { continue };
             let list: Vec<String> = addresses.iter().map(|address| format!("\"{address}\"")).collect();
             self.set_variable(&variable(key), format!("[{}]", list.join(", ")));

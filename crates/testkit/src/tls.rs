@@ -26,6 +26,16 @@ pub(crate) async fn connect(
     TlsConnector::from(Arc::new(config)).connect(server_name(domain)?, tcp).await.context("TLS handshake")
 }
 
+/// An HTTP client that trusts the certificate in the file `ca` and nothing else ([`TestServer::ca`](crate::TestServer)).
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn http_client(ca: &Path) -> Result<reqwest::Client> {
+    let mut config = config(ca, None)?;
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(reqwest::Client::builder().tls_backend_preconfigured(config).timeout(crate::DEADLINE * 3).build()?)
+}
+
 /// The first message of a handshake on a direct TLS port.
 pub(crate) fn client_hello(domain: &str, ca: &Path) -> Result<Vec<u8>> {
     let config = config(ca, Some("xmpp-client"))?;

@@ -122,6 +122,18 @@ pub const ADMIN: &str = "http://jabber.org/protocol/admin";
 pub const DATA_VALIDATE: &str = "http://jabber.org/protocol/xdata-validate";
 /// XEP-0153 photo hash in presence.
 pub const VCARD_UPDATE: &str = "vcard-temp:x:update";
+/// XEP-0124 BOSH: the elements around a stream's.
+pub const HTTP_BIND: &str = "http://jabber.org/protocol/httpbind";
+/// XEP-0206 attributes of XMPP on those elements.
+pub const XBOSH: &str = "urn:xmpp:xbosh";
+/// RFC 7395 opening and closing a stream over WebSocket.
+pub const FRAMING: &str = "urn:ietf:params:xml:ns:xmpp-framing";
+/// XEP-0156 the relation of a WebSocket's address.
+pub const ALT_WEBSOCKET: &str = "urn:xmpp:alt-connections:websocket";
+/// XEP-0156 the relation of BOSH's address.
+pub const ALT_BOSH: &str = "urn:xmpp:alt-connections:xbosh";
+/// RFC 6415 host metadata.
+pub const XRD: &str = "http://docs.oasis-open.org/ns/xri/xrd-1.0";
 /// XEP-0157 form type of contact addresses.
 pub const SERVER_INFO: &str = "http://jabber.org/network/serverinfo";
 /// XEP-0160 disco feature: messages are kept for users who are offline.

@@ -113,7 +113,7 @@ fn short(name: &str) -> u128 {
 }
 
 /// The time in a backup's name; `None` for another name.
-fn time_of(id: &str) -> Option<i64> {
+pub(super) fn time_of(id: &str) -> Option<i64> {
     let (time, random) = id.split_once('-')?;
     if random.len() != 8 || !random.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;

@@ -10,15 +10,20 @@ use time::macros::format_description;
 
 use super::frame::Frame;
 use super::key::BackupKey;
+use super::keys::{self, NewSet};
 use super::manifest::{Manifest, TableSum};
 use super::stream::Sealing;
 use super::{Error, MEDIA, Secrets, limits};
 
+/// What the secret is for by which a place knows its deployment again.
+const DEPLOYMENT: &str = "place of backups";
+
 /// Backs up the database as it is now, and what of `media` is not in `place` yet, while others write. Returns its name
-/// and what it holds. Where it breaks off, there is no backup of that name.
+/// and what it holds. Where it breaks off, there is no backup of that name. From then on no backup of the place opens
+/// an account that is not in this one.
 ///
 /// # Errors
-/// When the database or a medium cannot be read, or the place not written.
+/// When the database or a medium cannot be read, or the place not written; when other backups there would be lost.
 pub async fn create(
     db: &Db,
     media: Option<&Store>,
@@ -31,22 +36,29 @@ pub async fn create(
     let id = new_id(now_ms)?;
     let folder: Name = id.parse()?;
     let for_key = id.clone();
-    let (key, header) = in_thread(move || BackupKey::create(&for_key, &secrets)).await?;
+    let for_backup = Arc::clone(&secrets);
+    let (key, header) = in_thread(move || BackupKey::create(&for_key, &for_backup)).await?;
     let header = serde_json::to_vec(&header).map_err(|_| Error::NoRandomness)?;
-    place.put_bytes(&folder.join("header")?, header.into()).await?;
-
+    let deployment = db.secret(DEPLOYMENT)?;
+    let replaced = keys::sets(place).await?;
     // Media first would miss those that a row of the snapshot names already.
     let snapshot = db.snapshot().await?;
+    let highest_account = tables::highest_account(&snapshot).await?;
+    keys::may_be_replaced(place, &replaced, &deployment, highest_account).await?;
+    place.put_bytes(&folder.join("header")?, header.into()).await?;
+
+    let mut account_keys = NewSet::begin(place, &id, &secrets)?;
     let mut stream = Sealing::begin(place, &folder, "rows", &key)?;
     let mut sums = Vec::new();
     for table in TABLES {
-        sums.push(write_table(&snapshot, table, &mut stream).await?);
+        sums.push(write_table(&snapshot, table, &mut stream, &mut account_keys).await?);
     }
     Frame::End.write(&mut stream).await?;
     let bytes = stream.finish().await?;
-    let highest_account = tables::highest_account(&snapshot).await?;
     let master_key = tables::master_key(&snapshot).await?.to_string();
     drop(snapshot);
+    // Before the backup is whole: no whole one lacks its keys.
+    account_keys.finish(&deployment, highest_account).await?;
 
     let mut stream = Sealing::begin(place, &folder, "media", &key)?;
     let media = match media {
@@ -70,6 +82,7 @@ pub async fn create(
     let mut stream = Sealing::begin(place, &folder, "manifest", &key)?;
     stream.write(&serde_json::to_vec(&manifest).map_err(|_| Error::NoRandomness)?).await?;
     stream.finish().await?;
+    keys::retire(place, &replaced, now_ms).await?;
     Ok((id, manifest))
 }
 
@@ -77,13 +90,17 @@ async fn write_table(
     snapshot: &storage::Snapshot,
     table: &'static Table,
     stream: &mut Sealing<'_>,
+    account_keys: &mut NewSet<'_>,
 ) -> Result<TableSum, Error> {
     Frame::Table(table.name.to_owned()).write(stream).await?;
     let (mut pages, mut summing, mut rows) = (Pages::of(table), Summing::default(), Vec::new());
     loop {
         let page = pages.next(snapshot).await?;
         let is_end = page.is_empty();
-        for record in page {
+        for mut record in page {
+            if table.has_account_keys() {
+                account_keys.part(table, &mut record).await?;
+            }
             record.encode(&mut rows);
             summing.add(&record);
             if rows.len() >= limits::FRAME_BYTES {

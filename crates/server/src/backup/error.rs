@@ -29,6 +29,24 @@ pub enum Error {
          configuration says"
     )]
     MasterKey(String),
+    /// The keys of a place are under another master key than those at hand.
+    #[error(
+        "the accounts' keys in {0} were written under another master key: give the newest one too, a line each, where \
+         [keys] of the configuration says"
+    )]
+    KeysLocked(String),
+    /// Somebody removed them.
+    #[error("the accounts' keys are missing in {0} (the folder keys): nothing opens its backups without them")]
+    NoKeys(String),
+    /// A backup would take the keys from those of somebody else.
+    #[error("{0} has the backups of another deployment, which one of this would make useless: name another place")]
+    OtherDeployment(String),
+    /// A backup would take the keys from newer ones.
+    #[error(
+        "{0} knows accounts that are newer than this database, which was restored from an earlier backup: a backup \
+         there would make theirs useless, name another place"
+    )]
+    NewerKeys(String),
     /// A passphrase is needed.
     #[error("backup {0} is locked with a passphrase: give it with --passphrase-stdin")]
     PassphraseNeeded(String),

@@ -13,7 +13,7 @@ use storage::MasterKeys;
 
 use super::{Error, limits};
 
-const KEY_BYTES: usize = 32;
+pub(super) const KEY_BYTES: usize = 32;
 /// What the master key's derived key is for.
 const PURPOSE: &str = "backups";
 
@@ -36,6 +36,10 @@ impl Secrets {
     pub(super) fn has(&self, fingerprint: &str) -> bool {
         let known = self.master_keys.iter().flat_map(MasterKeys::fingerprints);
         known.into_iter().any(|known| known.to_string() == fingerprint)
+    }
+
+    pub(super) fn without_passphrase(&self) -> Self {
+        Self { master_keys: self.master_keys.clone(), passphrase: None }
     }
 
     /// The keys that wrap, made from the master keys.
@@ -66,7 +70,8 @@ enum Lock {
     Passphrase { salt: String, memory_kib: u32, passes: u32 },
 }
 
-pub(super) const FORMAT: u32 = 1;
+/// 2: the accounts' keys are apart from the rows.
+pub(super) const FORMAT: u32 = 2;
 
 impl BackupKey {
     /// A new key, and the header of the backup `id` that it is for. Takes a moment with a passphrase.
@@ -133,7 +138,7 @@ fn stretch(passphrase: &str, salt: &[u8], memory_kib: u32, passes: u32) -> Optio
     Some(key)
 }
 
-fn wrap(wrapping: &[u8; KEY_BYTES], id: &str, key: &[u8; KEY_BYTES]) -> Option<Vec<u8>> {
+pub(super) fn wrap(wrapping: &[u8; KEY_BYTES], id: &str, key: &[u8; KEY_BYTES]) -> Option<Vec<u8>> {
     let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, wrapping).ok()?);
     let mut nonce = [0; NONCE_LEN];
     rand::fill(&mut nonce).ok()?;
@@ -143,7 +148,7 @@ fn wrap(wrapping: &[u8; KEY_BYTES], id: &str, key: &[u8; KEY_BYTES]) -> Option<V
     Some([&nonce[..], &sealed].concat())
 }
 
-fn unwrap(wrapping: &[u8; KEY_BYTES], id: &str, wrapped: &[u8]) -> Option<[u8; KEY_BYTES]> {
+pub(super) fn unwrap(wrapping: &[u8; KEY_BYTES], id: &str, wrapped: &[u8]) -> Option<[u8; KEY_BYTES]> {
     let cipher = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, wrapping).ok()?);
     let (nonce, sealed) = wrapped.split_at_checked(NONCE_LEN)?;
     let mut sealed = sealed.to_vec();

@@ -7,6 +7,7 @@
 //! 20261124T053512Z-1f2e3d4c/media.00000 ...  which media belong to it
 //! 20261124T053512Z-1f2e3d4c/manifest.00000   schema, counts and hashes; written last: with it the backup is whole
 //! media/...                                  sealed already, under names that nobody guesses
+//! keys/20261124T053512Z-1f2e3d4c/...         what opens the accounts of all backups (`keys.rs`)
 //! ```
 //! Every backup has a random key, wrapped by a key that is derived from the master key, or from a passphrase. Rows are
 //! sealed in the database already; this hides names, structure and how much there is of what.
@@ -16,6 +17,7 @@ mod create;
 mod error;
 mod frame;
 mod key;
+mod keys;
 pub mod limits;
 mod manifest;
 mod open;

@@ -2,10 +2,9 @@
 //! look-ups in between.
 
 use std::net::IpAddr;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
-use storage::accounts::{Account as Row, Credentials};
+use storage::accounts::Account as Row;
 use tokio::sync::Semaphore;
 use xmpp::build::Xml;
 use xmpp::error::StreamError;
@@ -17,6 +16,7 @@ use xmpp::xml::{Element, Frame};
 use super::guessing::{Attempt, Secret};
 use super::wire::{Wire, WireError};
 use crate::accounts::Account;
+use crate::credentials::keys_of;
 use crate::host::Host;
 use crate::provisioning;
 
@@ -240,20 +240,6 @@ async fn account_of(host: &Host, jid: &BareJid, row: &Row) -> Result<Arc<Account
 fn unreadable(error: storage::Error) -> Failure {
     tracing::error!(%error, "an account could not be read");
     out_of_order()
-}
-
-fn keys_of(credentials: &Credentials, hash: Hash) -> Option<ScramKeys> {
-    let keys = match hash {
-        Hash::Sha1 => &credentials.sha1,
-        Hash::Sha256 => &credentials.sha256,
-    };
-    Some(ScramKeys {
-        hash,
-        salt: keys.salt.to_vec(),
-        iterations: NonZeroU32::new(keys.iterations)?,
-        stored_key: keys.stored_key.to_vec(),
-        server_key: keys.server_key.to_vec(),
-    })
 }
 
 async fn challenge(wire: &mut Wire, profile: Profile, message: &[u8]) -> Result<(), WireError> {

@@ -102,7 +102,7 @@ pub(super) fn backup(command: &BackupCommand) -> Result<(), Failure> {
 }
 
 async fn create(config: &Config, to: &Store, secrets: &Arc<Secrets>, keep: Option<u32>) -> Result<(), Failure> {
-    let db = database(config).await?;
+    let db = database(config, false).await?;
     let now_ms = clock::now_ms();
     // Media of the deployment will be the second argument.
     let created = backup::create(&db, None, to, Arc::clone(secrets), config.server.domain.as_str(), now_ms).await;
@@ -127,11 +127,12 @@ async fn restore(config: &Config, from: &From, force: bool) -> Result<(), Failur
         let (id, domain) = (backup.id.clone(), backup.manifest.domain.clone());
         return Err(backup::Error::Domain { id, domain }.into());
     }
-    let db = database(config).await?;
+    let db = database(config, true).await?;
     let restored = backup::restore(&backup, &db, None, force).await;
     db.close().await;
-    restored?;
+    let gone = Some(restored?);
     say(format_args!("restored backup {}: {}, every hash as in its manifest", backup.id, summary(&backup.manifest)));
+    say_gone(gone);
     Ok(())
 }
 
@@ -147,7 +148,7 @@ async fn list(place: &Store) -> Result<(), Failure> {
 async fn verify(config: &Config, from: &From) -> Result<(), Failure> {
     let place = place(&from.from)?;
     let backup = backup::open(&place, from.backup.as_deref(), secrets(config, &from.passphrase)?).await?;
-    backup::verify(&backup).await?;
+    let gone = backup::verify(&backup).await?;
     let manifest = &backup.manifest;
     say(format_args!("backup {} of {} at {}", backup.id, manifest.domain, clock::xmpp_time(manifest.at_ms)));
     say(format_args!("made by whimbreld {}, schema version {}", manifest.made_by, manifest.schema));
@@ -155,7 +156,20 @@ async fn verify(config: &Config, from: &From) -> Result<(), Failure> {
         say(format_args!("{} rows {} sha256 {}", table.table, table.rows, table.sha256));
     }
     say(format_args!("everything is there: {}", summary(manifest)));
+    say_gone(gone);
     Ok(())
+}
+
+/// Accounts of a backup whose keys are destroyed.
+fn say_gone(accounts: Option<u64>) {
+    match accounts {
+        None => say("the accounts' keys were not looked at: the master key opens them, a passphrase does not"),
+        Some(0) => {}
+        Some(1) => say("1 account was deleted since then: nothing opens what it had, a restore leaves it out"),
+        Some(accounts) => say(format_args!(
+            "{accounts} accounts were deleted since then: nothing opens what they had, a restore leaves them out"
+        )),
+    }
 }
 
 fn summary(manifest: &Manifest) -> String {
@@ -163,9 +177,9 @@ fn summary(manifest: &Manifest) -> String {
     format!("{accounts} accounts, {} rows, {} media, {} bytes", manifest.rows(), manifest.media, manifest.bytes)
 }
 
-async fn database(config: &Config) -> Result<Db, Failure> {
+async fn database(config: &Config, filling: bool) -> Result<Db, Failure> {
     private_dir(&config.server.data_dir)?;
-    let options = Options { readers: 1, remote_readers: 1, ..database_options(config)? };
+    let options = Options { readers: 1, remote_readers: 1, filling, ..database_options(config)? };
     Ok(Db::open(&config.storage.url, &config.server.data_dir, &options).await?)
 }
 

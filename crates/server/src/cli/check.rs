@@ -203,6 +203,8 @@ fn listeners(config: &Config) -> Vec<Finding> {
     let keys = [
         ("c2s.listen", &config.c2s.listen),
         ("c2s.direct_tls_listen", &config.c2s.direct_tls_listen),
+        ("http.listen", &config.http.listen),
+        ("http.tls_listen", &config.http.tls_listen),
         ("components.listen", &config.components.listen),
     ];
     keys.into_iter()

@@ -11,7 +11,7 @@ use super::init::{self, Layout};
 use super::output::{Failure, file_failure, say};
 use super::{password, run, user};
 use crate::config::template::Template;
-use crate::config::{Config, LogConfig};
+use crate::config::{Config, LogConfig, PublicUrl};
 use crate::control::DataDirLock;
 
 /// RFC 6120 §14.7; the port for direct TLS is the one above (XEP-0368 §2).
@@ -26,9 +26,7 @@ pub(super) fn dev(dir: &Path) -> Result<(), Failure> {
     let layout = Layout::of(dir);
     if !layout.config.exists() {
         let domain = DomainPart::new("localhost")?;
-        let template =
-            Template { domain: domain.as_str(), listen: "127.0.0.1:5222", direct_tls_listen: "127.0.0.1:5223" };
-        init::write(&domain, dir, &template)?;
+        init::write(&domain, dir, &Template::on_loopback(domain.as_str()))?;
     }
     let mut config = Config::load(&layout.config)?;
     // Before anything is written for a server that already runs.
@@ -36,6 +34,7 @@ pub(super) fn dev(dir: &Path) -> Result<(), Failure> {
     drop(DataDirLock::acquire(&config.server.data_dir)?);
 
     let moved = choose_ports(&mut config);
+    choose_web_ports(&mut config);
     let accounts = accounts(&config, &dir.join(ACCOUNTS_FILE))?;
     config.log = quieter(config.log);
     greet(&config, dir, &accounts, moved);
@@ -95,6 +94,20 @@ fn choose_ports(config: &mut Config) -> Option<(u16, u16)> {
     Some((starttls, direct))
 }
 
+/// Moves each web port that is taken to the next free one.
+fn choose_web_ports(config: &mut Config) {
+    let http = &mut config.http;
+    let implied = PublicUrl::of(&config.server.domain, &http.tls_listen, &http.listen);
+    for address in http.listen.iter_mut().chain(&mut http.tls_listen) {
+        let ports = (address.port()..=u16::MAX).step_by(PORT_STEP).take(PORT_PAIRS_MAX);
+        let free = ports.map(|port| SocketAddr::new(address.ip(), port)).find(|address| is_free(*address));
+        *address = free.unwrap_or(*address);
+    }
+    if http.public_url == implied {
+        http.public_url = PublicUrl::of(&config.server.domain, &http.tls_listen, &http.listen);
+    }
+}
+
 fn is_free(address: SocketAddr) -> bool {
     TcpListener::bind(address).is_ok()
 }
@@ -123,6 +136,7 @@ fn greet(config: &Config, dir: &Path, accounts: &[DevAccount], moved: Option<(u1
     for address in &config.c2s.direct_tls_listen {
         say(format_args!("  server            {address} (TLS from the first byte)"));
     }
+    say(format_args!("  web               {}", config.http.public_url.join("/")));
     say(format_args!("  certificate       {} (its own CA: tell your client to trust it)", config.tls.cert.display()));
     say("");
     if let (Some(account), Some(address)) = (accounts.first(), config.c2s.listen.first()) {

@@ -41,8 +41,7 @@ impl Layout {
 }
 
 pub(super) fn init(domain: &DomainPart, dir: &Path) -> Result<(), Failure> {
-    let template = Template { domain: domain.as_str(), listen: "0.0.0.0:5222", direct_tls_listen: "0.0.0.0:5223" };
-    let layout = write(domain, dir, &template)?;
+    let layout = write(domain, dir, &Template::everywhere(domain.as_str()))?;
     let config = layout.config.display();
     say(format_args!("wrote {config}"));
     say(format_args!(

@@ -84,7 +84,7 @@ async fn copy_to(url: &str, config: &Config, options: &Options, force: bool) -> 
     };
     let from = Db::open(&config.storage.url, &config.server.data_dir, options).await?;
     // The configured password is that of the database in use.
-    let options = Options { password: None, ..options.clone() };
+    let options = Options { password: None, filling: true, ..options.clone() };
     let to = Db::open(url, &config.server.data_dir, &options).await?;
     let copied = copy(&from, &to, force, lock.is_some()).await;
     tokio::join!(from.close(), to.close());
@@ -107,6 +107,8 @@ async fn copy(from: &Db, to: &Db, force: bool, is_final: bool) -> Result<u64, Fa
             "the new database holds another deployment: name an empty one, or replace it with --force",
         ));
     }
+    // Until the last run has compared the two: a server that started on it before would not have what changed since.
+    tables::begin_filling(to, "migrate --to").await?;
     let mut written: u64 = 0;
     for table in TABLES {
         written = written.saturating_add(tables::merge(&source, &target, to, table).await?);
@@ -122,6 +124,7 @@ async fn copy(from: &Db, to: &Db, force: bool, is_final: bool) -> Result<u64, Fa
                 return Err(Failure::new(format!("the copies differ, keep the old database: {what}")));
             }
         }
+        tables::end_filling(to).await?;
     }
     Ok(written)
 }

@@ -10,8 +10,8 @@ use tracing_subscriber::EnvFilter;
 use super::settings::Settings;
 use super::value::{BoundValue, ContactUri};
 use super::{
-    ArchiveConfig, C2sConfig, ComponentsConfig, Config, ConfigError, Contacts, KeysConfig, LogConfig, LogFormat,
-    MasterKeySource, RegistrationConfig, Secret, ServerConfig, StorageConfig, TlsConfig, env,
+    ArchiveConfig, C2sConfig, ComponentsConfig, Config, ConfigError, Contacts, HttpConfig, KeysConfig, LogConfig,
+    LogFormat, MasterKeySource, PublicUrl, RegistrationConfig, Secret, ServerConfig, StorageConfig, TlsConfig, env,
 };
 use crate::limits::Limits;
 
@@ -50,7 +50,7 @@ fn read(settings: &mut Settings, file: &Path) -> Result<Config, ConfigError> {
     let missing = |key, example| ConfigError::Missing { path: file.to_owned(), key, example };
 
     // The domain is asked for first and missed last: a misspelt `domian` should say so.
-    let domain = settings.take("server.domain")?;
+    let domain: Option<DomainPart> = settings.take("server.domain")?;
     let rest = Rest {
         data_dir: path_or(settings, &folder, "server.data_dir", "data")?,
         node: settings.take_checked("server.node", node_name)?.unwrap_or_else(|| String::from("a")),
@@ -66,6 +66,7 @@ fn read(settings: &mut Settings, file: &Path) -> Result<Config, ConfigError> {
         cert: path_or(settings, &folder, "tls.cert", "tls/cert.pem")?,
         key: path_or(settings, &folder, "tls.key", "tls/key.pem")?,
     };
+    let mut http = HttpConfig::take(settings)?;
     let registration = RegistrationConfig { in_band: settings.take("registration.in_band")?.unwrap_or(false) };
     let components = components(settings)?;
     let storage = StorageConfig {
@@ -84,12 +85,16 @@ fn read(settings: &mut Settings, file: &Path) -> Result<Config, ConfigError> {
         return Err(missing("server.domain", "domain = \"example.org\""));
     };
     let Rest { data_dir, node, admins, contacts } = rest;
+    if http.public_url.is_empty() {
+        http.public_url = PublicUrl::of(&domain, &http.tls_listen, &http.listen);
+    }
     let server = ServerConfig { domain, data_dir, node, admins, contacts };
     Ok(Config {
         file: file.to_owned(),
         server,
         c2s,
         tls,
+        http,
         registration,
         components,
         storage,
@@ -163,7 +168,7 @@ fn path_or(settings: &mut Settings, folder: &Path, key: &str, default: &str) -> 
     Ok(folder.join(path.unwrap_or_else(|| PathBuf::from(default))))
 }
 
-fn everywhere(port: u16) -> Vec<SocketAddr> {
+pub(super) fn everywhere(port: u16) -> Vec<SocketAddr> {
     vec![SocketAddr::from((Ipv4Addr::UNSPECIFIED, port))]
 }
 

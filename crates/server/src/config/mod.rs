@@ -3,6 +3,7 @@
 
 mod env;
 mod error;
+mod http;
 mod load;
 pub mod master_key;
 mod retention;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 use jid::{BareJid, DomainPart};
 
 pub use error::ConfigError;
+pub use http::{HttpConfig, Origins, PublicUrl};
 pub use master_key::{MasterKeyError, MasterKeySource};
 pub use retention::Retention;
 pub use settings::Origin;
@@ -35,6 +37,8 @@ pub struct Config {
     pub c2s: C2sConfig,
     /// `[tls]`
     pub tls: TlsConfig,
+    /// `[http]`
+    pub http: HttpConfig,
     /// `[registration]`
     pub registration: RegistrationConfig,
     /// `[components]`

@@ -9,13 +9,43 @@ pub struct Template<'a> {
     pub listen: &'a str,
     /// Where clients connect with direct TLS, as `IP:PORT`.
     pub direct_tls_listen: &'a str,
+    /// Plain HTTP, as `IP:PORT`.
+    pub http_listen: &'a str,
+    /// HTTPS, as `IP:PORT`.
+    pub https_listen: &'a str,
+}
+
+impl<'a> Template<'a> {
+    /// A server that every machine can reach, on the usual ports.
+    #[must_use]
+    pub fn everywhere(domain: &'a str) -> Self {
+        Self {
+            domain,
+            listen: "0.0.0.0:5222",
+            direct_tls_listen: "0.0.0.0:5223",
+            http_listen: "0.0.0.0:5280",
+            https_listen: "0.0.0.0:5443",
+        }
+    }
+
+    /// A server for this machine alone, on the usual ports.
+    #[must_use]
+    pub fn on_loopback(domain: &'a str) -> Self {
+        Self {
+            domain,
+            listen: "127.0.0.1:5222",
+            direct_tls_listen: "127.0.0.1:5223",
+            http_listen: "127.0.0.1:5280",
+            https_listen: "127.0.0.1:5443",
+        }
+    }
 }
 
 impl Template<'_> {
     /// The text of the file.
     #[must_use]
     pub fn render(&self) -> String {
-        let Self { domain, listen, direct_tls_listen } = self;
+        let Self { domain, listen, direct_tls_listen, http_listen, https_listen } = self;
         format!(
             r#"# Whimbrel's configuration. Relative paths start at this file's folder.
 # Every key can be set from the environment instead: WHIMBREL_SECTION__KEY, for example
@@ -43,6 +73,13 @@ allow_plaintext = false            # true only for tests and benchmarks on loopb
 [tls]                              # reloaded when the files change, and on SIGHUP
 cert = "tls/cert.pem"              # the chain, your own certificate first
 key = "tls/key.pem"
+
+[http]                             # browsers, media, administration
+listen = ["{http_listen}"]         # plain: for a reverse proxy; [] for none
+tls_listen = ["{https_listen}"]
+# public_url = "https://{domain}:5443"          # how browsers reach it, when a proxy stands in between
+origins = ["*"]                    # whose pages may connect: ["https://chat.{domain}"]
+trusted_proxies = ["127.0.0.1", "::1"]     # what these say of a client's address and of TLS is believed
 
 [registration]
 in_band = false                    # true lets anybody create an account (XEP-0077)

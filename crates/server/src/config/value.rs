@@ -51,7 +51,7 @@ pub(super) trait FromValue: Sized {
     fn from_value(value: &Value) -> Result<Self, String>;
 }
 
-fn expected<T>(what: &str, value: &Value) -> Result<T, String> {
+pub(super) fn expected<T>(what: &str, value: &Value) -> Result<T, String> {
     Err(format!("must be {what}, not {}", value.shown()))
 }
 

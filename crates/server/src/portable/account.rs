@@ -1,12 +1,10 @@
 //! One account on its way in: made disabled and without keys, filled, and opened once it is whole. An import that was
 //! interrupted leaves it so, and `--merge` completes it.
 
-use std::num::NonZeroU32;
-
 use bytes::Bytes;
 use jid::{BareJid, NodePart};
 use minidom::Element;
-use storage::accounts::{self, Account as Row, Credentials, LastSeen, ScramKeys as Kept};
+use storage::accounts::{self, Account as Row, Credentials, LastSeen};
 use storage::roster::Item;
 use storage::{AccountId, ArchiveId, Db, archive_prefs, blocklist, private_xml, roster, vcards};
 use tokio::task::JoinSet;
@@ -17,6 +15,7 @@ use xmpp::xep::portable::Blocked;
 use super::entry::{self, Entry, State};
 use super::messages::{Mailbox, Unplaced};
 use super::source::Section;
+use crate::credentials::{kept, keys_of, no_keys};
 use crate::pep;
 use crate::provisioning;
 
@@ -82,7 +81,7 @@ impl Account {
             Some(row) => row.id,
             None => {
                 let taken = || storage::Error::Conflict(String::from("the account was made by somebody else just now"));
-                let id = accounts::create(db, &localpart, &no_keys(), now_ms).await?.ok_or_else(taken)?;
+                let id = accounts::create(db, &localpart, &nothing(), now_ms).await?.ok_or_else(taken)?;
                 accounts::set_disabled(db, id, true).await?;
                 id
             }
@@ -252,13 +251,12 @@ impl Account {
         if let Some(password) = self.password.take() {
             return provisioning::hash(password).await.ok();
         }
-        let of = |hash| self.keys.iter().find(|keys| keys.hash == hash).map(kept);
+        let of = |hash| self.keys.iter().find(|keys| keys.hash == hash).cloned().map(kept);
         match (of(Hash::Sha1), of(Hash::Sha256)) {
             (None, None) => None,
-            (sha1, sha256) => Some(Credentials {
-                sha1: sha1.unwrap_or_else(|| no_keys().sha1),
-                sha256: sha256.unwrap_or_else(|| no_keys().sha256),
-            }),
+            (sha1, sha256) => {
+                Some(Credentials { sha1: sha1.unwrap_or_else(no_keys), sha256: sha256.unwrap_or_else(no_keys) })
+            }
         }
     }
 }
@@ -271,35 +269,10 @@ fn done(added: Option<Result<Result<i64, storage::Error>, tokio::task::JoinError
     }
 }
 
-/// Keys that no password opens.
-fn no_keys() -> Credentials {
-    let none = Kept { salt: Bytes::new(), iterations: 0, stored_key: Bytes::new(), server_key: Bytes::new() };
-    Credentials { sha1: none.clone(), sha256: none }
+fn nothing() -> Credentials {
+    Credentials { sha1: no_keys(), sha256: no_keys() }
 }
 
 fn has_keys(credentials: &Credentials) -> bool {
-    [&credentials.sha1, &credentials.sha256].iter().any(|keys| keys.iterations > 0)
-}
-
-fn kept(keys: &ScramKeys) -> Kept {
-    Kept {
-        salt: keys.salt.clone().into(),
-        iterations: keys.iterations.get(),
-        stored_key: keys.stored_key.clone().into(),
-        server_key: keys.server_key.clone().into(),
-    }
-}
-
-/// The keys that an account has, for an export.
-pub(super) fn exported(credentials: &Credentials) -> impl Iterator<Item = ScramKeys> {
-    let pairs = [(Hash::Sha1, &credentials.sha1), (Hash::Sha256, &credentials.sha256)];
-    pairs.into_iter().filter_map(|(hash, keys)| {
-        Some(ScramKeys {
-            hash,
-            salt: keys.salt.to_vec(),
-            iterations: NonZeroU32::new(keys.iterations)?,
-            stored_key: keys.stored_key.to_vec(),
-            server_key: keys.server_key.to_vec(),
-        })
-    })
+    [Hash::Sha1, Hash::Sha256].into_iter().any(|hash| keys_of(credentials, hash).is_some())
 }

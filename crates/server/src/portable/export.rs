@@ -10,11 +10,12 @@ use storage::archive::{self, Filter, Paging, Stored};
 use storage::{AccountId, ArchiveId, Db, archive_prefs, blocklist, private_xml, roster, undelivered, vcards};
 use xmpp::build::Xml;
 use xmpp::ns;
+use xmpp::sasl::Hash;
 use xmpp::xep::portable;
 use xmpp::xml::{Element, escape_attribute_into};
 
-use super::account;
 use super::import::Refusal;
+use crate::credentials::keys_of;
 use crate::{clock, mailbox, pep};
 
 /// Messages read at a time.
@@ -75,7 +76,7 @@ impl<'a, W: Write> Exporter<'a, W> {
         let mut name = String::new();
         escape_attribute_into(&mut name, &row.localpart);
         writeln!(self.out, "<user name='{name}'>")?;
-        for keys in account::exported(&row.credentials) {
+        for keys in [Hash::Sha1, Hash::Sha256].into_iter().filter_map(|hash| keys_of(&row.credentials, hash)) {
             writeln!(self.out, "{}", portable::scram_credentials(&keys))?;
         }
         writeln!(self.out, "{}", state(row))?;

@@ -30,6 +30,8 @@ const DAY_SECS: i64 = 24 * 60 * 60;
 
 /// The ALPN protocol of XMPP over direct TLS (XEP-0368).
 const ALPN_XMPP_CLIENT: &[u8] = b"xmpp-client";
+/// Those of HTTP, the better one first (RFC 9113 §3.1).
+const ALPN_HTTP: [&[u8]; 2] = [b"h2", b"http/1.1"];
 
 /// A certificate, its key, and what was made from them. It never changes.
 ///
@@ -38,6 +40,7 @@ const ALPN_XMPP_CLIENT: &[u8] = b"xmpp-client";
 pub struct Identity {
     starttls: Arc<ServerConfig>,
     direct: Arc<ServerConfig>,
+    https: Arc<ServerConfig>,
     end_point: Option<Vec<u8>>,
     names: Vec<String>,
     /// Seconds since the Unix epoch.
@@ -69,11 +72,12 @@ impl Identity {
             Err(_) => return Err(TlsError::Mismatch { cert: cert.to_owned(), key: key.to_owned() }),
         }
 
-        let config = |alpn| server_config(&certified, alpn).map_err(TlsError::Setup);
+        let config = |alpn: &[&[u8]]| server_config(&certified, alpn).map_err(TlsError::Setup);
         Ok(Self {
             // Whatever ALPN a STARTTLS client offers, the protocol is settled already.
-            starttls: config(None)?,
-            direct: config(Some(ALPN_XMPP_CLIENT))?,
+            starttls: config(&[])?,
+            direct: config(&[ALPN_XMPP_CLIENT])?,
+            https: config(&ALPN_HTTP)?,
             end_point: channel_binding::server_end_point(&own, &parsed),
             names: dns_names(&parsed),
             not_before_secs: parsed.validity().not_before.timestamp(),
@@ -90,6 +94,11 @@ impl Identity {
     /// refused with `no_application_protocol`; one that offers none is welcome.
     pub fn direct_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.direct)
+    }
+
+    /// For HTTPS: HTTP/2 or HTTP/1.1, as the client likes.
+    pub fn https_config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.https)
     }
 
     /// The value of `tls-server-end-point`; `None` for signatures that have no hash of their own.
@@ -135,7 +144,7 @@ impl fmt::Debug for Identity {
     }
 }
 
-fn server_config(certified: &Arc<CertifiedKey>, alpn: Option<&[u8]>) -> Result<Arc<ServerConfig>, rustls::Error> {
+fn server_config(certified: &Arc<CertifiedKey>, alpn: &[&[u8]]) -> Result<Arc<ServerConfig>, rustls::Error> {
     let resolver = SingleCertAndKey::from(Arc::clone(certified));
     let mut provider = aws_lc_rs::default_provider();
     // AES-128 first: as safe, and its handshake hashes with SHA-256, which is half the work of SHA-384.
@@ -144,7 +153,7 @@ fn server_config(certified: &Arc<CertifiedKey>, alpn: Option<&[u8]>) -> Result<A
         .with_protocol_versions(&[&TLS13, &TLS12])?
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(resolver));
-    config.alpn_protocols = alpn.into_iter().map(<[u8]>::to_vec).collect();
+    config.alpn_protocols = alpn.iter().map(|protocol| protocol.to_vec()).collect();
     // Clients resume by tickets, which cost the server no memory.
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = Ticketer::new()?;

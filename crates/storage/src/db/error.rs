@@ -38,6 +38,12 @@ pub enum Error {
         /// Of the key that is missing.
         fingerprint: Fingerprint,
     },
+    /// It is being filled as a whole, or that broke off.
+    #[error("`whimbreld {command}` has not filled it to the end: run that again")]
+    Unfinished {
+        /// What fills it.
+        command: String,
+    },
     /// A database server could not be reached, or let nobody in.
     #[error("{0}")]
     Connect(String),

@@ -42,6 +42,7 @@ use crate::{
     dialect::Dialect,
     limits,
     seal::{DataKey, Keyring},
+    tables,
 };
 
 /// How a database is used; the defaults are those of [`limits`].
@@ -66,6 +67,9 @@ pub struct Options {
     /// SQLite's size in pages of 4 KiB beyond which writes fail with
     /// [`Error::Full`]; for operators with little room, and tests.
     pub pages_max: Option<u32>,
+    /// Open also what another command was filling as a whole and did not finish, instead of refusing it: for those who
+    /// fill it.
+    pub filling: bool,
 }
 
 impl Options {
@@ -81,6 +85,7 @@ impl Options {
             group_batches_max: limits::GROUP_BATCHES_MAX,
             password: None,
             pages_max: None,
+            filling: false,
         }
     }
 }
@@ -164,23 +169,31 @@ impl Db {
     /// Opens the database at `url`, creating (SQLite) and migrating it as needed. A
     /// relative file of a `sqlite:` URL is in `data_dir`, which must exist.
     pub async fn open(url: &str, data_dir: &Path, options: &Options) -> Result<Self, Error> {
-        let (driver, deployment) = match locate(url, data_dir, options.password.as_ref())? {
+        let (name, driver, deployment) = match locate(url, data_dir, options.password.as_ref())? {
             Location::File(path) => {
                 let (file, options) = (path.clone(), options.clone());
                 let opening = tokio::task::spawn_blocking(move || sqlite::Sqlite::open(&file, &options));
                 let opened = opening.await.map_err(|_| Error::Unavailable)?;
-                let (driver, deployment) = opened.map_err(|cause| Error::open(path.display(), cause))?;
-                (Driver::Threads(driver), deployment)
+                let name = path.display().to_string();
+                let (driver, deployment) = opened.map_err(|cause| Error::open(&name, cause))?;
+                (name, Driver::Threads(driver), deployment)
             }
             Location::Server(address) => {
                 let name = address.to_string();
                 let opened = Remote::open(*address, options).await;
-                let (driver, deployment) = opened.map_err(|cause| Error::open(name, cause))?;
-                (Driver::Remote(driver), deployment)
+                let (driver, deployment) = opened.map_err(|cause| Error::open(&name, cause))?;
+                (name, Driver::Remote(driver), deployment)
             }
         };
         let keys = Keyring::new(deployment, options.master_keys.clone(), options.reread.clone());
-        Ok(Self::new(driver, keys))
+        let db = Self::new(driver, keys);
+        if !options.filling
+            && let Some(command) = tables::filled_by(&db).await?
+        {
+            db.close().await;
+            return Err(Error::open(name, Error::Unfinished { command }));
+        }
+        Ok(db)
     }
 
     /// An empty database in memory, sealed with a fixed master key, without threads: statements run inside the
@@ -332,8 +345,8 @@ impl Db {
         answer: Option<oneshot::Sender<Result<Vec<Outcome>, Error>>>,
     ) -> Result<(), Error> {
         match &*self.driver {
-            Driver::Threads(driver) => driver.queue_write(Write { batch, answer }).await,
-            Driver::Remote(driver) => driver.queue_write(Write { batch, answer }).await,
+            Driver::Threads(driver) => driver.queue_write(Write::new(batch, answer)).await,
+            Driver::Remote(driver) => driver.queue_write(Write::new(batch, answer)).await,
             Driver::Inline(driver) => driver.queue_write(batch, answer),
         }
     }

@@ -47,15 +47,18 @@ const SQLITE: &[Migration] = &[
         sql: include_str!("sqlite/0006_sealed.sql"),
         then: Some(seal::migrate::seal_rows),
     },
-    plain(7, "pubsub", include_str!("sqlite/0007_pubsub.sql")),
+    plain(7, "filling", include_str!("sqlite/0007_filling.sql")),
+    plain(8, "pubsub", include_str!("sqlite/0008_pubsub.sql")),
 ];
 const POSTGRES: &[Migration] = &[
     plain(1, "whimbrel", include_str!("postgres/0001_whimbrel.sql")),
-    plain(2, "pubsub", include_str!("postgres/0002_pubsub.sql")),
+    plain(2, "filling", include_str!("postgres/0002_filling.sql")),
+    plain(3, "pubsub", include_str!("postgres/0003_pubsub.sql")),
 ];
 const MYSQL: &[Migration] = &[
     plain(1, "whimbrel", include_str!("mysql/0001_whimbrel.sql")),
-    plain(2, "pubsub", include_str!("mysql/0002_pubsub.sql")),
+    plain(2, "filling", include_str!("mysql/0002_filling.sql")),
+    plain(3, "pubsub", include_str!("mysql/0003_pubsub.sql")),
 ];
 
 /// The version that this program brings SQLite's schema to; those of the others have the same tables.

@@ -61,6 +61,11 @@ impl Table {
         self.columns.iter().take(self.key_columns)
     }
 
+    /// Whether its rows hold what opens accounts.
+    pub fn has_account_keys(&self) -> bool {
+        self.name == "accounts"
+    }
+
     pub(super) fn is_seeded(&self) -> bool {
         SEEDED.contains(&self.name)
     }

@@ -207,7 +207,7 @@ impl<'a> Rows<'a> {
 }
 
 /// The order of keys as every database sorts them: numbers by size, text and blobs by bytes.
-fn compare(left: &[Value], right: &[Value]) -> Ordering {
+pub(super) fn compare(left: &[Value], right: &[Value]) -> Ordering {
     let pairs = left.iter().zip(right);
     pairs.map(|(left, right)| compare_values(left, right)).find(|order| order.is_ne()).unwrap_or(Ordering::Equal)
 }

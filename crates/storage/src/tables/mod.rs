@@ -5,6 +5,8 @@
 
 mod columns;
 mod copy;
+mod filling;
+mod keys;
 mod list;
 mod pages;
 mod record;
@@ -12,6 +14,8 @@ mod sum;
 
 pub use columns::{Column, Kind, Table};
 pub use copy::{clear, first_table_in_use, highest_account, insert, is_copy, keep_accounts_past, master_key, merge};
+pub use filling::{begin_filling, end_filling, filled_by};
+pub use keys::{ACCOUNT_KEYS, compare_key, join_key, part_key};
 pub use list::TABLES;
 pub use pages::Pages;
 pub use record::Record;

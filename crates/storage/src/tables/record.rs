@@ -20,7 +20,7 @@ impl Record {
         Self::fitting(table, row.into_values().collect())
     }
 
-    fn fitting(table: &Table, values: Vec<Value>) -> Result<Self, Error> {
+    pub(super) fn fitting(table: &Table, values: Vec<Value>) -> Result<Self, Error> {
         let fits = values.len() == table.columns.len()
             && values.iter().zip(table.columns).all(|(value, column)| fits(value, column));
         if fits { Ok(Self(values)) } else { Err(Error::Corrupt(format!("a row of {} has other columns", table.name))) }
@@ -35,6 +35,12 @@ impl Record {
     pub(super) fn value(&self, table: &Table, column: &str) -> Option<&Value> {
         let mut named = self.0.iter().zip(table.columns);
         named.find(|(_, described)| described.name == column).map(|(value, _)| value)
+    }
+
+    /// Replaces the value of a column that there is.
+    pub(super) fn set(&mut self, table: &Table, column: &str, value: Value) {
+        let named = self.0.iter_mut().zip(table.columns).find(|(_, described)| described.name == column);
+        named.into_iter().for_each(|(place, _)| *place = value.clone());
     }
 
     pub(super) fn into_values(self) -> Vec<Value> {

@@ -1,11 +1,10 @@
 //! A server's processes: started in a group of their own, and ended with it.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -13,9 +12,6 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 /// How long a server may take to listen, on a busy machine.
 const START_DEADLINE: Duration = Duration::from_secs(60);
-/// Where ports are looked for: above those of known services, below what Linux gives to outgoing connections.
-const PORT_MIN: u16 = 12_000;
-const PORTS: u16 = 20_000;
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A server and all it started. Dropping it kills them.
@@ -73,18 +69,9 @@ impl Drop for Process {
     }
 }
 
-/// An address that nobody listens on. A server takes a second until it does, and by then a port of the range from which
-/// the system serves everybody would now and then be somebody's: these are below it.
+/// An address that nobody listens on.
 pub(super) fn free_address() -> Result<SocketAddr> {
-    static TRIED: AtomicU32 = AtomicU32::new(0);
-    for _ in 0..PORTS {
-        let number = std::process::id().wrapping_mul(61).wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed));
-        let port = PORT_MIN + u16::try_from(number % u32::from(PORTS))?;
-        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
-            return Ok(listener.local_addr()?);
-        }
-    }
-    bail!("no port between {PORT_MIN} and {} is free", PORT_MIN + PORTS)
+    Ok((Ipv4Addr::LOCALHOST, services::free_port()?).into())
 }
 
 /// A script of a package, with something in it replaced that would not work in a folder of its own.

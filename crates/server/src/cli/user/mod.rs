@@ -156,6 +156,7 @@ fn report(jid: &str, owned: &Owned, json: bool) {
     let counts: Vec<String> = counts.map(|(kind, count)| format!("{count} {}", kind.replace('_', " "))).collect();
     let removed = if counts.is_empty() { String::from("nothing") } else { counts.join(", ") };
     say(format_args!("deleted {jid}; removed with it: {removed}"));
+    say("backups open it until the next `whimbreld backup create` to where they are");
 }
 
 fn list(config: &Config) -> Result<(), Failure> {

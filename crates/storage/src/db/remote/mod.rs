@@ -12,13 +12,7 @@ mod snapshot;
 pub(super) mod tls;
 mod writer;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use parking_lot::Mutex;
 use tokio::{
@@ -35,7 +29,7 @@ use self::{
 };
 use super::{
     Error, Options, Stats,
-    job::{Read, Write},
+    job::{Read, Submitted, Write},
 };
 use crate::{
     MasterKeys, Statement,
@@ -51,8 +45,7 @@ pub(super) struct Remote {
     snapshots: Arc<Semaphore>,
     /// Gone once the database is closed.
     queues: Mutex<Option<Queues>>,
-    /// Submitted batches that are not committed yet.
-    submitted: Arc<AtomicUsize>,
+    submitted: Submitted,
     stats: Arc<Stats>,
     tasks: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -77,7 +70,7 @@ impl Remote {
             address: Arc::clone(&address),
             snapshots: Arc::new(Semaphore::new(limits::SNAPSHOTS_MAX)),
             queues: Mutex::new(Some(Queues { writes, reads })),
-            submitted: Arc::default(),
+            submitted: Submitted::default(),
             stats: Arc::default(),
             tasks: Mutex::default(),
         };
@@ -87,7 +80,6 @@ impl Remote {
             link: link(Role::Writer, Some(writer)),
             queue: write_queue,
             group_batches_max: options.group_batches_max.max(1),
-            submitted: Arc::clone(&remote.submitted),
             stats: Arc::clone(&remote.stats),
             planner: Planner::default(),
         };
@@ -113,20 +105,12 @@ impl Remote {
 
     pub(super) async fn queue_write(&self, job: Write) -> Result<(), Error> {
         let queue = self.queues()?.writes;
-        let is_submitted = job.is_submitted();
-        if is_submitted {
-            self.submitted.fetch_add(1, Ordering::AcqRel);
-        }
-        let queued = queue.send(job).await.map_err(|_| Error::Unavailable);
-        if is_submitted && queued.is_err() {
-            self.submitted.fetch_sub(1, Ordering::AcqRel);
-        }
-        queued
+        queue.send(self.submitted.count(job)).await.map_err(|_| Error::Unavailable)
     }
 
     /// Whether anything that was submitted waits for its commit.
     pub(super) fn has_submitted(&self) -> bool {
-        self.submitted.load(Ordering::Acquire) > 0
+        self.submitted.is_any()
     }
 
     pub(super) async fn queue_query(&self, job: Read) -> Result<(), Error> {

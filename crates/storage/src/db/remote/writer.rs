@@ -1,10 +1,7 @@
 //! The writer task: takes every batch that waits, commits once, then answers all. A batch that fails is undone alone.
 
 use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -18,7 +15,7 @@ use super::{
 use crate::{
     db::{
         Error, Outcome, Statement, Stats,
-        job::{BatchResult, Write},
+        job::{BatchResult, Write, answer_all},
     },
     limits,
 };
@@ -30,8 +27,6 @@ pub(super) struct Writer {
     pub(super) link: Link,
     pub(super) queue: mpsc::Receiver<Write>,
     pub(super) group_batches_max: usize,
-    /// Submitted batches that are not committed yet.
-    pub(super) submitted: Arc<AtomicUsize>,
     pub(super) stats: Arc<Stats>,
     pub(super) planner: Planner,
 }
@@ -40,9 +35,7 @@ impl Writer {
     pub(super) async fn run(mut self) {
         while let Some(first) = self.queue.recv().await {
             let group = self.gather(first).await;
-            let submitted = group.iter().filter(|job| job.is_submitted()).count();
             self.commit(group).await;
-            self.submitted.fetch_sub(submitted, Ordering::AcqRel);
         }
     }
 
@@ -70,22 +63,8 @@ impl Writer {
     /// Commits once for all and answers each.
     async fn commit(&mut self, group: Vec<Write>) {
         let started = Instant::now();
-        match self.run_group(&group).await {
-            Ok(results) => {
-                let failed = results.iter().filter(|result| result.is_err()).count();
-                self.stats.committed(results.len(), failed, started.elapsed());
-                for (job, result) in group.into_iter().zip(results) {
-                    job.finish(result);
-                }
-            }
-            Err(error) => {
-                self.stats.failed();
-                tracing::error!(%error, batches = group.len(), "commit failed");
-                for job in group {
-                    job.finish(Err(error.clone()));
-                }
-            }
-        }
+        let results = self.run_group(&group).await;
+        answer_all(group, results, (&self.stats, started.elapsed()));
     }
 
     /// The result of each batch, or why none of them is stored (or, if the connection was lost, perhaps is).

@@ -66,7 +66,6 @@ impl Inline {
             wal: PathBuf::new(),
             wal_kept_at: None,
             group_batches_max: usize::MAX,
-            submitted: Arc::default(),
             stats: Arc::clone(&stats),
         };
         let InlineOptions { seed, full_at } = options;
@@ -80,7 +79,7 @@ impl Inline {
         batch: Vec<Statement>,
         answer: Option<oneshot::Sender<Result<Vec<Outcome>, Error>>>,
     ) -> Result<(), Error> {
-        self.state.lock().queue(Write { batch, answer })
+        self.state.lock().queue(Write::new(batch, answer))
     }
 
     /// Returns once everything queued so far is committed.

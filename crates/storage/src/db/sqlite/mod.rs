@@ -11,10 +11,7 @@ mod writer;
 
 use std::{
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::Arc,
     thread::JoinHandle,
 };
 
@@ -23,7 +20,7 @@ use tokio::sync::Semaphore;
 
 use super::{
     Error, Options, Row, Statement, Stats,
-    job::{Read, Write},
+    job::{Read, Submitted, Write},
     queue::Queue,
 };
 use crate::{limits, seal::DeploymentKey};
@@ -36,8 +33,7 @@ pub(super) use snapshot::Snapshot;
 pub(super) struct Sqlite {
     path: PathBuf,
     writes: Arc<Queue<Write>>,
-    /// Submitted batches that are not committed yet.
-    submitted: Arc<AtomicUsize>,
+    submitted: Submitted,
     reads: Arc<Queue<Read>>,
     spots: spot::Spots,
     snapshots: Arc<Semaphore>,
@@ -53,7 +49,7 @@ impl Sqlite {
         let driver = Self {
             path: path.to_owned(),
             writes: Arc::new(Queue::new(options.write_queue_batches_max)),
-            submitted: Arc::default(),
+            submitted: Submitted::default(),
             reads: Arc::new(Queue::new(options.read_queue_queries_max)),
             spots,
             snapshots: Arc::new(Semaphore::new(limits::SNAPSHOTS_MAX)),
@@ -71,7 +67,6 @@ impl Sqlite {
             wal: open::wal_path(path),
             wal_kept_at: None,
             group_batches_max: options.group_batches_max.max(1),
-            submitted: Arc::clone(&driver.submitted),
             stats: Arc::clone(&driver.stats),
         };
         let queue = Arc::clone(&driver.writes);
@@ -81,20 +76,13 @@ impl Sqlite {
     }
 
     pub(super) async fn queue_write(&self, job: Write) -> Result<(), Error> {
-        let is_submitted = job.is_submitted();
-        if is_submitted {
-            self.submitted.fetch_add(1, Ordering::AcqRel);
-        }
-        let queued = if is_submitted { self.writes.push_unhurried(job).await } else { self.writes.push(job).await };
-        if is_submitted && queued.is_err() {
-            self.submitted.fetch_sub(1, Ordering::AcqRel);
-        }
-        queued
+        let job = self.submitted.count(job);
+        if job.is_submitted() { self.writes.push_unhurried(job).await } else { self.writes.push(job).await }
     }
 
     /// Whether anything that was submitted waits for its commit.
     pub(super) fn has_submitted(&self) -> bool {
-        self.submitted.load(Ordering::Acquire) > 0
+        self.submitted.is_any()
     }
 
     pub(super) async fn queue_query(&self, job: Read) -> Result<(), Error> {

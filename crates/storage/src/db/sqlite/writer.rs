@@ -1,14 +1,7 @@
 //! The writer thread: takes every batch that waits, commits once, then answers
 //! all. A batch that fails is undone alone.
 
-use std::{
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Instant,
-};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use rusqlite::Connection;
 
@@ -16,7 +9,7 @@ use super::execute::{command, execute};
 use crate::{
     db::{
         Error, Statement, Stats,
-        job::{BatchResult, Write},
+        job::{BatchResult, Write, answer_all},
         queue::{Consumer, Popped, Queue},
     },
     limits,
@@ -31,8 +24,6 @@ pub(super) struct Writer {
     /// When readers last kept the log from being emptied.
     pub(super) wal_kept_at: Option<Instant>,
     pub(super) group_batches_max: usize,
-    /// Submitted batches that are not committed yet.
-    pub(super) submitted: Arc<AtomicUsize>,
     pub(super) stats: Arc<Stats>,
 }
 
@@ -42,9 +33,7 @@ impl Writer {
         let mut commits: u64 = 0;
         while let Popped::Job(first) = jobs.0.pop(None) {
             let group = self.gather(first, &jobs.0);
-            let submitted = group.iter().filter(|job| job.is_submitted()).count();
             self.commit(group);
-            self.submitted.fetch_sub(submitted, Ordering::AcqRel);
             commits = commits.wrapping_add(1);
             if commits.is_multiple_of(WAL_LOOK_COMMITS) {
                 self.bound_wal();
@@ -74,23 +63,11 @@ impl Writer {
     /// Commits once for all and answers each.
     pub(super) fn commit(&self, group: Vec<Write>) {
         let started = Instant::now();
-        match self.run_group(&group) {
-            Ok(results) => {
-                let failed = results.iter().filter(|result| result.is_err()).count();
-                self.stats.committed(results.len(), failed, started.elapsed());
-                for (job, result) in group.into_iter().zip(results) {
-                    job.finish(result);
-                }
-            }
-            Err(error) => {
-                self.roll_back();
-                self.stats.failed();
-                tracing::error!(%error, batches = group.len(), "commit failed");
-                for job in group {
-                    job.finish(Err(error.clone()));
-                }
-            }
+        let results = self.run_group(&group);
+        if results.is_err() {
+            self.roll_back();
         }
+        answer_all(group, results, (&self.stats, started.elapsed()));
     }
 
     /// The result of each batch, or why none of them is stored.

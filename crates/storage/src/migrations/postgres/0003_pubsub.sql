@@ -1,4 +1,4 @@
--- SQLite's migration 7; what the columns hold is said there.
+-- SQLite's migration 8; what the columns hold is said there.
 CREATE TABLE pubsub_nodes (
     owner BIGINT NOT NULL,
     node_hash BYTEA NOT NULL,

@@ -1,23 +1,22 @@
 //! Garage: an S3 store of one node.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
-use std::time::Instant;
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, bail};
-use tempfile::TempDir;
 
-use super::watched::{Watched, free_port};
+use crate::{folder, keeper::Keeper, port::free_port};
 
 /// How to get the program.
 const INSTALL: &str = "cargo install garage --version 2.5.0 --locked";
 /// How long the node may take to answer; the machine may be busy.
-const START: std::time::Duration = std::time::Duration::from_secs(60);
+const START: Duration = Duration::from_secs(60);
 const REGION: &str = "garage";
 
-/// A running node with one bucket; dropping it stops the node and removes its folder.
-#[derive(Debug)]
+/// A running node with one bucket. It ends, and its folder goes, when this process does or when it is dropped.
 pub struct Garage {
     program: PathBuf,
     config: PathBuf,
@@ -26,9 +25,14 @@ pub struct Garage {
     pub access_key_id: String,
     /// The key itself.
     pub secret_access_key: String,
-    // Before the folder: nobody shall write to it any more when it goes.
-    _process: Watched,
-    dir: TempDir,
+    folder: PathBuf,
+    _keeper: Keeper,
+}
+
+impl std::fmt::Debug for Garage {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Garage").field("port", &self.port).finish_non_exhaustive()
+    }
 }
 
 impl Garage {
@@ -38,20 +42,29 @@ impl Garage {
     /// When the program is missing (the error names how to install it), or the node does not answer.
     pub fn start() -> Result<Self> {
         let program = find()?;
-        let dir = tempfile::Builder::new().prefix("whimbrel-garage-").tempdir()?;
+        let folder = folder::create("garage")?;
         let (port, rpc, admin) = (free_port()?, free_port()?, free_port()?);
-        let config = dir.path().join("garage.toml");
-        std::fs::write(&config, settings(dir.path(), port, rpc, admin))?;
-        let args = [OsStr::new("-c"), config.as_os_str(), OsStr::new("server")];
-        let process = Watched::start(&program, &args, &dir.path().join("log"))?;
+        let config = folder.join("garage.toml");
+        let started = std::fs::write(&config, settings(&folder, port, rpc, admin)).map_err(Into::into).and_then(|()| {
+            let command = [program.as_os_str(), "-c".as_ref(), config.as_os_str(), "server".as_ref()];
+            Keeper::start(&folder, "KILL", &command)
+        });
+        let keeper = match started {
+            Ok(keeper) => keeper,
+            Err(error) => {
+                // No keeper does it.
+                std::fs::remove_dir_all(&folder)?;
+                return Err(error);
+            }
+        };
         let mut garage = Self {
             program,
             config,
             port,
             access_key_id: String::new(),
             secret_access_key: String::new(),
-            _process: process,
-            dir,
+            folder,
+            _keeper: keeper,
         };
         garage.set_up().with_context(|| format!("garage said:\n{}", garage.log()))?;
         Ok(garage)
@@ -87,7 +100,7 @@ impl Garage {
             if started.elapsed() > START {
                 bail!("the node does not answer");
             }
-            std::thread::sleep(std::time::Duration::from_millis(50)); // tidy: allow sleep, one step of a bounded poll
+            std::thread::sleep(Duration::from_millis(50)); // tidy: allow sleep, one step of a bounded poll
         };
         let node = node.trim().split('@').next().unwrap_or_default();
         self.run(&["layout", "assign", "-z", "one", "-c", "1G", node])?;
@@ -119,7 +132,7 @@ impl Garage {
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("log")).unwrap_or_default()
+        std::fs::read_to_string(self.folder.join("server.log")).unwrap_or_default()
     }
 }
 
