@@ -79,7 +79,8 @@ async fn nodes_items_and_bytes_end_at_their_bounds() -> Result<()> {
         ensure!(mallory.iq(&publish("n", id, "x")).await?.attr("type") == Some("result"));
     }
     let kept = mallory.iq(&format!("<iq type='get'><pubsub xmlns='{PUBSUB}'><items node='n'/></pubsub></iq>")).await?;
-    let kept = kept.get_child("pubsub", PUBSUB).and_then(|pubsub| pubsub.get_child("items", PUBSUB)).context("items")?;
+    let kept =
+        kept.get_child("pubsub", PUBSUB).and_then(|pubsub| pubsub.get_child("items", PUBSUB)).context("items")?;
     assert_eq!(kept.children().map(|item| item.attr("id").unwrap_or_default()).collect::<String>(), "bc");
     // What was replaced makes room.
     for _ in 0..5 {
@@ -106,7 +107,10 @@ async fn an_answer_has_no_more_bytes_than_it_may_and_says_what_is_missing() -> R
         let items = pubsub.get_child("items", PUBSUB).context("no items")?;
         let ids = items.children().map(|item| item.attr("id").unwrap_or_default()).collect();
         let set = pubsub.get_child("set", "http://jabber.org/protocol/rsm");
-        Ok((ids, set.and_then(|set| set.get_child("count", "http://jabber.org/protocol/rsm")).map(|count| count.text())))
+        Ok((
+            ids,
+            set.and_then(|set| set.get_child("count", "http://jabber.org/protocol/rsm")).map(|count| count.text()),
+        ))
     };
     assert_eq!(read("").await?, ("big".into(), Some("4".into())));
     let before = |id: &str| format!("<set xmlns='http://jabber.org/protocol/rsm'><before>{id}</before></set>");

@@ -111,13 +111,19 @@ async def roster_and_presence(stage):
     assert item["name"] == "Bob" and item["groups"] == ["Friends"], item
 
 
-def options(client, **fields):
-    """Conditions for a publication (XEP-0060 §7.1.5)."""
+def submitted(client, kind, values):
+    """A form of XEP-0060 that is filled in."""
     form = client.plugin["xep_0004"].make_form(ftype="submit")
-    form.add_field(var="FORM_TYPE", ftype="hidden", value="http://jabber.org/protocol/pubsub#publish-options")
-    for name, value in fields.items():
-        form.add_field(var=f"pubsub#{name}", value=value)
+    form.add_field(var="FORM_TYPE", ftype="hidden", value=f"http://jabber.org/protocol/pubsub#{kind}")
+    for name, value in values.items():
+        if name != "FORM_TYPE":
+            form.add_field(var=name, value=value)
     return form
+
+
+def options(client, **values):
+    """Conditions for a publication (XEP-0060 §7.1.5)."""
+    return submitted(client, "publish-options", {f"pubsub#{name}": value for name, value in values.items()})
 
 
 @check
@@ -180,11 +186,9 @@ async def a_node_is_made_configured_and_deleted(stage):
     own, pubsub = slixmpp.JID(stage.jid("alice")), alice.plugin["xep_0060"]
     await pubsub.create_node(own, "urn:thoughts")
     form = (await pubsub.get_node_config(own, "urn:thoughts"))["pubsub_owner"]["configure"]["form"]
-    assert form["fields"]["pubsub#access_model"]["value"] == "presence", form
-    form.reply()
-    form["type"] = "submit"
-    form["values"] = {**form.get_values(), "pubsub#access_model": "open"}
-    await pubsub.set_node_config(own, "urn:thoughts", form)
+    values = form.get_values()
+    assert values["pubsub#access_model"] == "presence", values
+    await pubsub.set_node_config(own, "urn:thoughts", submitted(alice, "node_config", {**values, "pubsub#access_model": "open"}))
     subscribed = await bob.plugin["xep_0060"].subscribe(own, "urn:thoughts")
     assert subscribed["pubsub"]["subscription"]["subscription"] == "subscribed", subscribed
     thought = ElementTree.Element("{urn:thoughts}thought")

@@ -57,7 +57,8 @@ async fn an_account_is_the_same_on_the_server_it_moved_to() -> Result<()> {
     let private =
         alice.iq("<iq type='get'><query xmlns='jabber:iq:private'><notes xmlns='urn:notes'/></query></iq>").await?;
     assert!(format!("{private:?}").contains("milk"));
-    let notes = "<iq type='get'><pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:notes'/></pubsub></iq>";
+    let notes =
+        "<iq type='get'><pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:notes'/></pubsub></iq>";
     let (there, here) = (log_in(&old, "alice", "alice").await?.iq(notes).await?, alice.iq(notes).await?);
     assert_eq!(there.children().next(), here.children().next());
     assert!(format!("{here:?}").contains("tea"));

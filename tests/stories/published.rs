@@ -50,7 +50,9 @@ fn acts(device: u32, seed: u32) -> Vec<String> {
         let (kind, item) = (random(10), random(6));
         let pubsub = match kind {
             0 => format!("<pubsub xmlns='{PUBSUB}#owner'><purge node='urn:n'/></pubsub>"),
-            1..=3 => format!("<pubsub xmlns='{PUBSUB}'><retract node='urn:n' notify='1'><item id='{item}'/></retract></pubsub>"),
+            1..=3 => format!(
+                "<pubsub xmlns='{PUBSUB}'><retract node='urn:n' notify='1'><item id='{item}'/></retract></pubsub>"
+            ),
             _ => format!(
                 "<pubsub xmlns='{PUBSUB}'><publish node='urn:n'><item id='{item}'><e xmlns='urn:e'>{device}-{number}</e>\
                  </item></publish></pubsub>"
@@ -87,7 +89,9 @@ async fn a_contact_who_replays_what_it_was_told_has_what_is_stored() -> Result<(
             }
         }
         let stored = bob
-            .iq(&format!("<iq type='get' to='alice@localhost'><pubsub xmlns='{PUBSUB}'><items node='urn:n'/></pubsub></iq>"))
+            .iq(&format!(
+                "<iq type='get' to='alice@localhost'><pubsub xmlns='{PUBSUB}'><items node='urn:n'/></pubsub></iq>"
+            ))
             .await?;
         let items = stored.get_child("pubsub", PUBSUB).and_then(|pubsub| pubsub.get_child("items", PUBSUB));
         let text = |item: &Element| item.children().map(Element::text).collect::<String>();
