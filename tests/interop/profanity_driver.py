@@ -170,16 +170,13 @@ async def offline_messages_wait(stage):
 @check
 async def devices_and_their_keys_are_found(stage):
     bob = await stage.on("bob")
+    namespace = "eu.siacs.conversations.axolotl"
+    bob.plugin["xep_0163"].add_interest(f"{namespace}.devicelist")
+    await bob.plugin["xep_0115"].update_caps()
     await stage.profanity.type("/win 1")
     await stage.profanity.type("/omemo gen")
-    await stage.profanity.shows("materials generated")
-    # The answer to a ping says that what was published before is there.
-    await stage.profanity.type("/win 1")
-    await stage.profanity.type("/clear")
-    await stage.profanity.type("/ping")
-    await stage.profanity.shows("Ping response from server")
+    await bob.event_named("pubsub_publish", lambda told: told["pubsub_event"]["items"]["node"] == f"{namespace}.devicelist")
     pubsub, own = bob.plugin["xep_0060"], JID(stage.jid("alice"))
-    namespace = "eu.siacs.conversations.axolotl"
     items = (await pubsub.get_items(own, f"{namespace}.devicelist"))["pubsub"]["items"]
     devices = [device.attrib["id"] for device in items.xml.iter(f"{{{namespace}}}device")]
     assert len(devices) == 1, items

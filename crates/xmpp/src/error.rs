@@ -122,12 +122,14 @@ pub struct StanzaError {
     pub application: Option<(&'static str, &'static str)>,
     /// What is not supported: the `feature` of XEP-0060's condition `unsupported`.
     pub feature: Option<&'static str>,
+    /// A number that XEP-0086 gave the condition once, for clients that read nothing else.
+    pub code: Option<u16>,
 }
 
 impl StanzaError {
     /// The condition with its default type.
     pub fn new(condition: Condition) -> Self {
-        Self { kind: condition.default_type(), condition, text: None, application: None, feature: None }
+        Self { kind: condition.default_type(), condition, text: None, application: None, feature: None, code: None }
     }
 
     /// The same with an explanation.
@@ -147,8 +149,9 @@ impl StanzaError {
 
     /// The `<error/>` element as text, in the content namespace around it.
     pub fn to_xml(&self) -> String {
+        let code = self.code.map(|code| format!(" code='{code}'")).unwrap_or_default();
         let mut xml = format!(
-            "<error type='{}'><{} xmlns='{}'/>",
+            "<error type='{}'{code}><{} xmlns='{}'/>",
             self.kind.as_str(),
             self.condition.as_str(),
             ns::STANZA_ERRORS

@@ -25,7 +25,9 @@ pub(super) async fn retrieve(request: &Request<'_>, account: &Account, wanted: I
     let relation = access::relation(host, account, request.from).await?;
     let from = request.from.to_bare();
     let allowed = |nodes: &Nodes| {
-        let node = nodes.find(&wanted.node).ok_or(Condition::ItemNotFound)?;
+        // profanity 0.13 publishes its OMEMO devices only once it has read this number.
+        let no_node = || StanzaError { code: Some(404), ..StanzaError::new(Condition::ItemNotFound) };
+        let node = nodes.find(&wanted.node).ok_or_else(no_node)?;
         access::may_read(account, node, &from, &relation)
     };
     account.read_nodes(&host.db, allowed).await??;

@@ -65,6 +65,8 @@ pub const SUPPORTED: &[Xep] = &[
     Xep {
         status: Status::Partial,
         note: "on accounts (XEP-0163): no collections, no subscription options, no access model authorize",
+        // Some clients look for it there, and ask no account.
+        server_features: &[ns::PUBSUB_OPTIONS],
         account_features: ns::PUBSUB_FEATURES,
         ..xep(60, "Publish-Subscribe", "1.30.0")
     },
