@@ -164,7 +164,7 @@ pub async fn any_order_of_publishing_and_retracting_leaves_what_a_list_would(db:
                 Act::Retract(name) => {
                     let name = name.to_string();
                     let was_there = expected.contains(&name);
-                    let gone = pubsub::retract(&db, alice, NODE, &[name.clone()]).await.unwrap();
+                    let gone = pubsub::retract(&db, alice, NODE, std::slice::from_ref(&name)).await.unwrap();
                     assert_eq!(gone, [was_there], "{acts:?}");
                     expected.retain(|id| *id != name);
                 }
