@@ -14,6 +14,11 @@ use rustix::process::{Pid, Resource, Rlimit, Signal, getrlimit, kill_process_gro
 
 /// Clock ticks a second in `/proc/PID/stat`: USER_HZ, 100 on every Linux this runs on.
 const TICK_US: u64 = 10_000;
+/// How long a server may go on working on what it was sent.
+const REST_DEADLINE: Duration = Duration::from_secs(5);
+/// Less than this in [`REST_STEP`] is rest: the house-keeping of databases.
+const REST_US: f64 = 2_000.0;
+const REST_STEP: Duration = Duration::from_millis(100);
 
 /// A server and all it started. Dropping it kills them.
 #[derive(Debug)]
@@ -44,6 +49,11 @@ impl Server {
     /// CPU used so far by the process and its descendants.
     pub fn cpu(&self) -> Result<Cpu> {
         cpu_below(self.child.id())
+    }
+
+    /// The same, once the server has stopped working on what it was sent.
+    pub async fn cpu_at_rest(&self) -> Result<Cpu> {
+        cpu_at_rest(|| self.cpu(), Cpu::since).await
     }
 
     /// Proportional set size of the process and its descendants in bytes.
@@ -101,6 +111,20 @@ pub fn cpu_below(root: u32) -> Result<Cpu> {
         cpu.threads_us += threads_ns(*pid) / 1000;
     }
     if tree.is_empty() { bail!("the server is gone") } else { Ok(cpu) }
+}
+
+/// What `read` gives once the CPU time `between` two looks is next to nothing, or after some seconds.
+pub async fn cpu_at_rest<T: Copy>(read: impl Fn() -> Result<T>, between: impl Fn(T, T) -> f64) -> Result<T> {
+    let end = Instant::now() + REST_DEADLINE;
+    let mut before = read()?;
+    loop {
+        tokio::time::sleep(REST_STEP).await;
+        let now = read()?;
+        if between(now, before) < REST_US || Instant::now() > end {
+            return Ok(now);
+        }
+        before = now;
+    }
 }
 
 /// The process and its descendants.

@@ -13,6 +13,7 @@ mod disk_full;
 mod guessing;
 mod handshakes;
 mod headers;
+mod pubsub;
 mod sasl;
 mod silence;
 mod sizes;

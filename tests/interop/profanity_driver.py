@@ -11,6 +11,7 @@ from pathlib import Path
 
 import checks
 from checks import check, run, spec
+from slixmpp import JID
 from slixmpp_driver import Client
 
 # The other driver's checks came along with its client.
@@ -164,6 +165,23 @@ async def offline_messages_wait(stage):
     for number in (1, 2):
         message = await bob.event_named("message", lambda message: message["body"].startswith("while-away"))
         assert message["body"] == f"while-away-{number}", message
+
+
+@check
+async def devices_and_their_keys_are_found(stage):
+    bob = await stage.on("bob")
+    namespace = "eu.siacs.conversations.axolotl"
+    bob.plugin["xep_0163"].add_interest(f"{namespace}.devicelist")
+    await bob.plugin["xep_0115"].update_caps()
+    await stage.profanity.type("/win 1")
+    await stage.profanity.type("/omemo gen")
+    await bob.event_named("pubsub_publish", lambda told: told["pubsub_event"]["items"]["node"] == f"{namespace}.devicelist")
+    pubsub, own = bob.plugin["xep_0060"], JID(stage.jid("alice"))
+    items = (await pubsub.get_items(own, f"{namespace}.devicelist"))["pubsub"]["items"]
+    devices = [device.attrib["id"] for device in items.xml.iter(f"{{{namespace}}}device")]
+    assert len(devices) == 1, items
+    bundle = (await pubsub.get_items(own, f"{namespace}.bundles:{devices[0]}"))["pubsub"]["items"]
+    assert list(bundle.xml.iter(f"{{{namespace}}}preKeyPublic")), bundle
 
 
 @check

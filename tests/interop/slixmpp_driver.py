@@ -4,13 +4,14 @@ import asyncio
 import logging
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import slixmpp
 from slixmpp.exceptions import IqError
 
 from checks import Inbox, Stage, check, run, spec
 
-PLUGINS = ("xep_0030", "xep_0012", "xep_0049", "xep_0054", "xep_0077", "xep_0092", "xep_0184", "xep_0191", "xep_0198",
+PLUGINS = ("xep_0030", "xep_0012", "xep_0049", "xep_0054", "xep_0060", "xep_0077", "xep_0084", "xep_0115", "xep_0163", "xep_0172", "xep_0092", "xep_0184", "xep_0191", "xep_0198",
            "xep_0199", "xep_0202", "xep_0203", "xep_0280", "xep_0297", "xep_0313", "xep_0352", "xep_0359")
 
 
@@ -30,7 +31,9 @@ class Client(slixmpp.ClientXMPP):
         self.add_event_handler("message", lambda stanza: self.inbox.put(("message", stanza)))
         for event in ("presence_available", "presence_unavailable", "presence_subscribe", "presence_subscribed",
                       "changed_status", "roster_update", "carbon_received", "carbon_sent", "session_start",
-                      "session_resumed", "failed_auth", "disconnected", "sm_enabled", "receipt_received", "blocked"):
+                      "session_resumed", "failed_auth", "disconnected", "sm_enabled", "receipt_received", "blocked",
+                      "avatar_metadata_publish", "user_nick_publish", "pubsub_publish", "pubsub_retract", "pubsub_purge",
+                      "pubsub_delete"):
             self.add_event_handler(event, lambda data, event=event: self.inbox.put((event, data)))
 
     async def event_named(self, name, fits=lambda data: True):
@@ -106,6 +109,98 @@ async def roster_and_presence(stage):
     await alice.get_roster()
     item = alice.client_roster[stage.jid("bob")]
     assert item["name"] == "Bob" and item["groups"] == ["Friends"], item
+
+
+def submitted(client, kind, values):
+    """A form of XEP-0060 that is filled in."""
+    form = client.plugin["xep_0004"].make_form(ftype="submit")
+    form.add_field(var="FORM_TYPE", ftype="hidden", value=f"http://jabber.org/protocol/pubsub#{kind}")
+    for name, value in values.items():
+        if name != "FORM_TYPE":
+            form.add_field(var=name, value=value)
+    return form
+
+
+def options(client, **values):
+    """Conditions for a publication (XEP-0060 §7.1.5)."""
+    return submitted(client, "publish-options", {f"pubsub#{name}": value for name, value in values.items()})
+
+
+@check
+async def avatar_and_nickname_reach_a_contact(stage):
+    alice, bob = await stage.on("alice"), await stage.on("bob")
+    image = b"\x89PNG, nearly"
+    name = alice.plugin["xep_0084"].generate_id(image)
+    everybody = options(alice, access_model="open")
+    await alice.plugin["xep_0084"].publish_avatar(image, options=everybody)
+    info = {"id": name, "type": "image/png", "bytes": len(image)}
+    await alice.plugin["xep_0084"].publish_avatar_metadata(info, options=everybody)
+    told = await bob.event_named("avatar_metadata_publish", lambda told: told["from"].bare == stage.jid("alice"))
+    told = told["pubsub_event"]["items"]["item"]["avatar_metadata"].xml
+    assert told[0].attrib["id"] == name, told
+    fetched = await bob.plugin["xep_0084"].retrieve_avatar(slixmpp.JID(stage.jid("alice")), name)
+    assert fetched["pubsub"]["items"]["item"]["avatar_data"]["value"] == image, fetched
+    # XEP-0398: it is the photo of the vCard too.
+    card = await bob.plugin["xep_0054"].get_vcard(jid=slixmpp.JID(stage.jid("alice")), cached=False)
+    assert card["vcard_temp"]["PHOTO"]["BINVAL"] == image, card
+    await alice.plugin["xep_0172"].publish_nick("Ally")
+    told = await bob.event_named("user_nick_publish", lambda told: told["from"].bare == stage.jid("alice"))
+    assert told["pubsub_event"]["items"]["item"]["nick"]["nick"] == "Ally", told
+
+
+@check
+async def whoever_comes_online_is_told_what_was_published_last(stage):
+    phone = await stage.on("bob", "phone")
+    told = await phone.event_named("user_nick_publish", lambda told: told["from"].bare == stage.jid("alice"))
+    assert told["pubsub_event"]["items"]["item"]["nick"]["nick"] == "Ally", told
+    await phone.leave()
+    stage.clients.pop(("bob", "phone"))
+
+
+@check
+async def bookmarks_are_for_the_own_devices(stage):
+    alice, bob = await stage.on("alice"), await stage.on("bob")
+    node, own = "urn:xmpp:bookmarks:1", slixmpp.JID(stage.jid("alice"))
+    pubsub = alice.plugin["xep_0060"]
+    private = options(alice, access_model="whitelist", persist_items="true", max_items="max")
+    for room in ("theplay@rooms.example", "orchard@rooms.example"):
+        conference = ElementTree.Element(f"{{{node}}}conference", {"name": room, "autojoin": "true"})
+        await pubsub.publish(own, node, id=room, payload=conference, options=private)
+    items = (await pubsub.get_items(own, node))["pubsub"]["items"]
+    assert [item["id"] for item in items] == ["theplay@rooms.example", "orchard@rooms.example"], items
+    await pubsub.retract(own, node, "orchard@rooms.example", notify=True)
+    items = (await pubsub.get_items(own, node))["pubsub"]["items"]
+    assert [item["id"] for item in items] == ["theplay@rooms.example"], items
+    try:
+        await bob.plugin["xep_0060"].get_items(own, node)
+    except IqError as error:
+        assert error.condition == "not-allowed", error
+    else:
+        raise AssertionError("bob reads alice's bookmarks")
+    await pubsub.delete_node(own, node)
+
+
+@check
+async def a_node_is_made_configured_and_deleted(stage):
+    alice, bob = await stage.on("alice"), await stage.on("bob")
+    own, pubsub = slixmpp.JID(stage.jid("alice")), alice.plugin["xep_0060"]
+    await pubsub.create_node(own, "urn:thoughts")
+    form = (await pubsub.get_node_config(own, "urn:thoughts"))["pubsub_owner"]["configure"]["form"]
+    values = form.get_values()
+    assert values["pubsub#access_model"] == "presence", values
+    await pubsub.set_node_config(own, "urn:thoughts", submitted(alice, "node_config", {**values, "pubsub#access_model": "open"}))
+    subscribed = await bob.plugin["xep_0060"].subscribe(own, "urn:thoughts")
+    assert subscribed["pubsub"]["subscription"]["subscription"] == "subscribed", subscribed
+    thought = ElementTree.Element("{urn:thoughts}thought")
+    await pubsub.publish(own, "urn:thoughts", id="first", payload=thought)
+    told = await bob.event_named("pubsub_publish", lambda told: told["pubsub_event"]["items"]["node"] == "urn:thoughts")
+    assert told["pubsub_event"]["items"]["item"]["id"] == "first", told
+    await pubsub.purge(own, "urn:thoughts")
+    await bob.event_named("pubsub_purge")
+    await bob.plugin["xep_0060"].unsubscribe(own, "urn:thoughts")
+    await pubsub.delete_node(own, "urn:thoughts")
+    nodes = (await pubsub.get_nodes(own))["disco_items"]["items"]
+    assert all(node != "urn:thoughts" for _, node, _ in nodes), nodes
 
 
 @check

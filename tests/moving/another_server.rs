@@ -23,6 +23,7 @@ async fn lively_server() -> Result<TestServer> {
         bob.message().await?;
         bob.say("alice@localhost", &format!("answer {number}")).await?;
     }
+    alice.iq("<iq type='set'><pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='urn:notes'><item id='a'><note xmlns='urn:notes'>tea</note></item></publish><publish-options><x xmlns='jabber:x:data' type='submit'><field var='pubsub#access_model'><value>whitelist</value></field><field var='pubsub#max_items'><value>max</value></field></x></publish-options></pubsub></iq>").await?;
     bob.close().await?;
     for number in 0..3 {
         alice.say("bob@localhost", &format!("late {number}")).await?;
@@ -56,6 +57,13 @@ async fn an_account_is_the_same_on_the_server_it_moved_to() -> Result<()> {
     let private =
         alice.iq("<iq type='get'><query xmlns='jabber:iq:private'><notes xmlns='urn:notes'/></query></iq>").await?;
     assert!(format!("{private:?}").contains("milk"));
+    let notes =
+        "<iq type='get'><pubsub xmlns='http://jabber.org/protocol/pubsub'><items node='urn:notes'/></pubsub></iq>";
+    let (there, here) = (log_in(&old, "alice", "alice").await?.iq(notes).await?, alice.iq(notes).await?);
+    assert_eq!(there.children().next(), here.children().next());
+    assert!(format!("{here:?}").contains("tea"));
+    let config = "<iq type='get'><pubsub xmlns='http://jabber.org/protocol/pubsub#owner'><configure node='urn:notes'/></pubsub></iq>";
+    assert!(format!("{:?}", alice.iq(config).await?).contains("whitelist"));
 
     // What waited is delivered once, in order, with its id of before.
     let (mut there, mut here) = (log_in(&old, "bob", "bob").await?, log_in(&new, "bob", "bob").await?);

@@ -61,7 +61,7 @@ async fn what_cannot_be_taken_is_named_and_the_rest_is_taken() -> Result<()> {
     let content = format!(
         "{HEAD}<user name='a b'/><user name='alice' password='secret'>\
          <query xmlns='jabber:iq:roster'><item jid='bob@localhost'/><item jid='@@'/></query>\
-         <pubsub xmlns='http://jabber.org/protocol/pubsub'/>\
+         <events xmlns='urn:example:events'/>\
          <archive xmlns='urn:xmpp:pie:0#mam'>{}{}</archive></user></host><host jid='other'><user name='eve'/>{TAIL}",
         result("2999-01-01T00:00:00Z", "later"),
         result("2010-01-01T00:00:00Z", "hello"),
@@ -74,7 +74,7 @@ async fn what_cannot_be_taken_is_named_and_the_rest_is_taken() -> Result<()> {
         "refused: alice@localhost: a contact whose JID is \"@@\"",
         "refused: alice@localhost: a message from 2999-01-01T00:00:00.000Z, which is in the future",
         "refused: every account of other: this server serves localhost",
-        "ignored: pubsub of http://jabber.org/protocol/pubsub, 1 times",
+        "ignored: events of urn:example:events, 1 times",
         "whimbreld: 4 things were refused, as said above",
     ] {
         assert!(done.stderr.contains(expected), "{expected} in {}", done.stderr);

@@ -27,6 +27,7 @@ async fn a_person_gets_all_their_data_and_then_is_forgotten() -> Result<()> {
     let mut bob = server.bob().await?;
     alice.befriend(&mut bob).await?;
     alice.iq("<iq type='set'><vCard xmlns='vcard-temp'><FN>Alice</FN></vCard></iq>").await?;
+    alice.iq("<iq type='set'><pubsub xmlns='http://jabber.org/protocol/pubsub'><publish node='http://jabber.org/protocol/nick'><item id='current'><nick xmlns='http://jabber.org/protocol/nick'>Ally</nick></item></publish></pubsub></iq>").await?;
     alice.say("bob@localhost", "first\nsecond").await?;
     bob.message().await?;
     bob.say("alice@localhost", "reply").await?;
@@ -48,9 +49,11 @@ async fn a_person_gets_all_their_data_and_then_is_forgotten() -> Result<()> {
         lines.iter().map(|line| line["text"].as_str()).collect::<Vec<_>>(),
         [Some("first\nsecond"), Some("reply")]
     );
-    for name in ["devices.json", "settings.json", "contacts.json", "profile/account.json"] {
+    for name in ["profile/published.json", "devices.json", "settings.json", "contacts.json", "profile/account.json"] {
         serde_json::from_str::<serde_json::Value>(text(name))?;
     }
+
+    assert!(text("profile/published.json").contains("Ally"));
 
     let deleted = server.cli(&["user", "delete", "alice", "--json"], "").await?.success()?;
     let report: serde_json::Value = serde_json::from_str(&deleted.stdout)?;

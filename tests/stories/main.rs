@@ -5,6 +5,7 @@ mod databases;
 mod lifecycle;
 mod moving;
 mod one_round_trip;
+mod published;
 mod retention;
 mod sealed;
 mod streams;

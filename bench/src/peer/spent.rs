@@ -1,18 +1,11 @@
 //! CPU of a server and of the database server that works for it.
 
 use std::ops::Sub;
-use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
 use super::Running;
-use crate::process::{Cpu, cpu_below};
-
-/// How long a server may go on working on what it was sent.
-const REST_DEADLINE: Duration = Duration::from_secs(5);
-/// Less than this in [`REST_STEP`] is rest: the house-keeping of databases.
-const REST_US: f64 = 2_000.0;
-const REST_STEP: Duration = Duration::from_millis(100);
+use crate::process::{Cpu, cpu_at_rest, cpu_below};
 
 /// CPU used so far.
 #[derive(Clone, Copy, Debug)]
@@ -33,16 +26,7 @@ pub struct Figure {
 impl Running {
     /// CPU used so far, once nobody works any more on what was sent.
     pub async fn cpu_at_rest(&self) -> Result<Spent> {
-        let end = Instant::now() + REST_DEADLINE;
-        let mut before = self.cpu()?;
-        loop {
-            tokio::time::sleep(REST_STEP).await;
-            let now = self.cpu()?;
-            if now.since(before).value < REST_US || Instant::now() > end {
-                return Ok(now);
-            }
-            before = now;
-        }
+        cpu_at_rest(|| self.cpu(), |now, before| now.since(before).value).await
     }
 
     fn cpu(&self) -> Result<Spent> {

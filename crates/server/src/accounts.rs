@@ -12,6 +12,7 @@ use storage::accounts::Account as Row;
 use storage::archive_prefs::{self, ArchivePrefs};
 use storage::{AccountId, Db, blocklist, roster};
 
+use crate::pep::{HeldNodes, Nodes, Photo};
 use crate::roster::Roster;
 
 const SHARDS: usize = 64;
@@ -26,6 +27,9 @@ pub struct Account {
     pub jid: BareJid,
     /// Its roster; the lock also orders the changes made to it.
     pub roster: tokio::sync::Mutex<Option<Roster>>,
+    /// What it publishes; the lock also orders that.
+    nodes: tokio::sync::Mutex<Option<Box<Nodes>>>,
+    photo: RwLock<Photo>,
     blocked: RwLock<Arc<HashSet<Jid>>>,
     prefs: RwLock<Arc<ArchivePrefs>>,
     disabled: AtomicBool,
@@ -115,6 +119,47 @@ impl Account {
         self.disabled.load(Ordering::Relaxed)
     }
 
+    /// SHA-1 of its vCard's photo, in hex, looked up when it was not.
+    pub async fn photo(&self, db: &Db) -> Result<Option<Arc<str>>, storage::Error> {
+        if let Photo::Known(hash) = &*self.photo.read() {
+            return Ok(hash.clone());
+        }
+        let hash: Option<Arc<str>> =
+            storage::vcards::load(db, self.id).await?.and_then(|vcard| vcard.photo_sha1).map(Arc::from);
+        let mut photo = self.photo.write();
+        // Somebody may have stored another one meanwhile.
+        if *photo == Photo::Unknown {
+            *photo = Photo::Known(hash);
+        }
+        match &*photo {
+            Photo::Known(hash) => Ok(hash.clone()),
+            Photo::Unknown => Ok(None),
+        }
+    }
+
+    /// Replaces what is cached of the photo after the database has it.
+    pub fn set_photo(&self, hash: Option<Arc<str>>) {
+        *self.photo.write() = Photo::Known(hash);
+    }
+
+    /// The nodes, loaded when they were not; nobody else has them meanwhile.
+    pub async fn hold_nodes(&self, db: &Db) -> Result<HeldNodes<'_>, storage::Error> {
+        let mut slot = self.nodes.lock().await;
+        let nodes = match slot.take() {
+            Some(nodes) => nodes,
+            None => Box::new(Nodes::load(db, self.id).await?),
+        };
+        Ok(HeldNodes { slot, nodes })
+    }
+
+    /// What `read` finds in the nodes.
+    pub async fn read_nodes<T>(&self, db: &Db, read: impl FnOnce(&Nodes) -> T) -> Result<T, storage::Error> {
+        let held = self.hold_nodes(db).await?;
+        let found = read(&held.nodes);
+        held.put_back();
+        Ok(found)
+    }
+
     /// Runs `change` on the roster, loaded when it was not, while nobody else changes it.
     pub async fn with_roster<T>(
         &self,
@@ -190,6 +235,8 @@ impl Accounts {
             id: row.id,
             jid: jid.clone(),
             roster: tokio::sync::Mutex::new(None),
+            nodes: tokio::sync::Mutex::new(None),
+            photo: RwLock::default(),
             blocked: RwLock::new(Arc::new(blocked.iter().filter_map(|jid| Jid::new(jid).ok()).collect())),
             prefs: RwLock::new(Arc::new(prefs)),
             disabled: AtomicBool::new(row.disabled),
@@ -224,6 +271,8 @@ impl Accounts {
         }
         self.refresh(db, localpart).await?;
         let Some(account) = self.shard(localpart).read().accounts.get(localpart).cloned() else { return Ok(()) };
+        *account.nodes.lock().await = None;
+        *account.photo.write() = Photo::Unknown;
         let mut roster = account.roster.lock().await;
         *roster = None;
         account

@@ -21,6 +21,7 @@ use crate::health::Health;
 use crate::http::bosh::Bosh;
 use crate::media::Media;
 use crate::metrics::Metrics;
+use crate::pep::Caps;
 use crate::routing::Line;
 use crate::sessions::Sessions;
 use crate::tls::Tls;
@@ -71,6 +72,8 @@ pub struct Host {
     pub metrics: Metrics,
     /// What clients upload.
     pub media: Media,
+    /// What clients want to be told of, by the hash of their capabilities (XEP-0115).
+    pub caps: Caps,
     /// Keys the fake SCRAM salts of unknown users; stable over restarts.
     pub server_secret: [u8; 32],
     /// When the process started, in ms since the epoch (XEP-0012 uptime).
@@ -93,6 +96,7 @@ impl Host {
         let commands = Commands::new(limits.adhoc_sessions_max, limits.adhoc_session_secs);
         let registrations = Registrations::new(limits.registrations_per_ip_per_hour_max);
         let media = Media::new(&config);
+        let caps = Caps::new(limits.caps_entries_max, limits.caps_bytes_max);
         let guessing = Guessing::new(guessing::Bounds {
             per_ip_max: limits.auth_failures_per_ip_per_minute_max,
             per_account_max: limits.auth_failures_per_account_per_minute_max,
@@ -119,6 +123,7 @@ impl Host {
             health: Health::default(),
             metrics: Metrics::default(),
             media,
+            caps,
             server_secret,
             started_ms: clock.now_ms(),
             connection_ids: AtomicU64::new(1),

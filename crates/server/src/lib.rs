@@ -21,6 +21,7 @@ pub mod log;
 pub mod mailbox;
 pub mod media;
 pub mod metrics;
+pub mod pep;
 pub mod portable;
 pub mod presence;
 pub mod provisioning;

@@ -160,6 +160,25 @@ bounds! {
     /// Bytes of one vCard, its photo included (XEP-0054).
     vcard_bytes_max: usize = 131_072 in 1..16_777_216;
 
+    /// Nodes of one account (XEP-0163).
+    pubsub_nodes_max: usize = 256 in 1..100_000;
+    /// Items of one node; this is what `max` means in its configuration (XEP-0060).
+    pubsub_items_max: usize = 1_000 in 1..100_000;
+    /// Bytes of one item's payload (XEP-0060).
+    pubsub_item_bytes_max: usize = 196_608 in 1_024..16_777_216;
+    /// Bytes of all payloads of one account (XEP-0060).
+    pubsub_bytes_max: u64 = 4_194_304 in 1_024..1_073_741_824;
+    /// Bytes of a node's name, and of an item's id (XEP-0060).
+    pubsub_name_bytes_max: usize = 3_071 in 16..65_536;
+    /// Subscriptions to one node, and likewise affiliations (XEP-0060).
+    pubsub_affiliates_max: usize = 256 in 1..10_000;
+    /// Bytes of payloads in one answer; what is left out is told of (XEP-0059), and one item is always given.
+    pubsub_page_bytes_max: usize = 1_048_576 in 1_024..16_777_216;
+    /// Hashes of capabilities that are remembered for all clients (XEP-0115); the oldest makes room.
+    caps_entries_max: usize = 4_096 in 1..1_000_000;
+    /// Bytes of the nodes one client wants to be told of (XEP-0163); what is beyond is not looked at.
+    caps_bytes_max: usize = 4_096 in 256..65_536;
+
     /// Messages of one archive page (XEP-0313).
     mam_page_max: usize = 250 in 1..5_000;
     /// Messages of an archive page when the client names no number.

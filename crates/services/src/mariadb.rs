@@ -35,7 +35,7 @@ pub(crate) fn start(place: &Place, port: u16) -> Result<Keeper> {
         "--skip-networking=0".into(),
         "--bind-address=127.0.0.1".into(),
         format!("--port={port}").into(),
-        "--max-connections=400".into(),
+        "--max-connections=1000".into(),
         format!("--innodb-buffer-pool-size={}M", place.cache_mib).into(),
         format!("--innodb-log-file-size={}M", place.cache_mib.max(LOG_MIB_MIN)).into(),
         "--character-set-server=utf8mb4".into(),

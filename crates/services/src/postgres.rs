@@ -49,7 +49,7 @@ pub(crate) fn start(place: &Place, port: u16) -> Result<Keeper> {
         "listen_addresses=127.0.0.1".to_owned(),
         format!("port={port}"),
         format!("unix_socket_directories={}", folder.display()),
-        "max_connections=400".to_owned(),
+        "max_connections=1000".to_owned(),
         format!("shared_buffers={}MB", place.cache_mib),
         format!("max_wal_size={}MB", place.cache_mib.max(WAL_MIB_MIN)),
         // After a crash one call, instead of one for each of some thousand files.

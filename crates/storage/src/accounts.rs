@@ -278,13 +278,15 @@ pub(crate) const MAILBOXES: [Mailbox; 3] = [
 ];
 
 /// What is small enough to go at once, the account's row last.
-const REMAINDERS: [&str; 10] = [
+const REMAINDERS: [&str; 12] = [
     "DELETE FROM roster WHERE owner = ?",
     "DELETE FROM roster_removals WHERE owner = ?",
     "DELETE FROM archive_prefs WHERE owner = ?",
     "DELETE FROM blocklist WHERE owner = ?",
     "DELETE FROM private_xml WHERE owner = ?",
     "DELETE FROM vcards WHERE owner = ?",
+    "DELETE FROM pubsub_items WHERE owner = ?",
+    "DELETE FROM pubsub_nodes WHERE owner = ?",
     "DELETE FROM devices WHERE owner = ?",
     "DELETE FROM device_tokens WHERE owner = ?",
     "DELETE FROM invites WHERE owner = ?",

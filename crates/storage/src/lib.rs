@@ -21,6 +21,7 @@ pub mod limits;
 pub mod migrations;
 pub mod owned;
 pub mod private_xml;
+pub mod pubsub;
 pub mod roster;
 mod seal;
 mod stanza_error;

@@ -75,6 +75,9 @@ pub const PURGE_STEP_OWNERS: usize = 16;
 /// Messages one page of an archive or of the undelivered ones returns.
 pub const PAGE_MESSAGES_MAX: u32 = 256;
 
+/// Items that one query of a node returns.
+pub const PUBSUB_ITEMS_PAGE_MAX: u32 = 256;
+
 /// Ids one archive query may name (XEP-0313 §4.1.4).
 pub const QUERY_IDS_MAX: usize = 256;
 

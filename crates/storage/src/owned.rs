@@ -29,11 +29,15 @@ pub struct Owned {
     pub vcards: u64,
     /// Files that were uploaded.
     pub uploads: u64,
+    /// Nodes of personal events.
+    pub pubsub_nodes: u64,
+    /// Items published to them.
+    pub pubsub_items: u64,
 }
 
 impl Owned {
     /// Each kind with its name, in the order of a report.
-    pub fn kinds(&self) -> [(&'static str, u64); 12] {
+    pub fn kinds(&self) -> [(&'static str, u64); 14] {
         [
             ("messages", self.messages),
             ("transient", self.transient),
@@ -47,6 +51,8 @@ impl Owned {
             ("private_xml", self.private_xml),
             ("vcards", self.vcards),
             ("uploads", self.uploads),
+            ("pubsub_nodes", self.pubsub_nodes),
+            ("pubsub_items", self.pubsub_items),
         ]
     }
 }
@@ -71,6 +77,8 @@ pub async fn count(db: &Db, owner: AccountId) -> Result<Owned, Error> {
         private_xml: counted("SELECT COUNT(*) FROM private_xml WHERE owner = ?").await?,
         vcards: counted("SELECT COUNT(*) FROM vcards WHERE owner = ?").await?,
         uploads: counted("SELECT COUNT(*) FROM uploads WHERE owner = ? AND whole = 1").await?,
+        pubsub_nodes: counted("SELECT COUNT(*) FROM pubsub_nodes WHERE owner = ?").await?,
+        pubsub_items: counted("SELECT COUNT(*) FROM pubsub_items WHERE owner = ?").await?,
     })
 }
 

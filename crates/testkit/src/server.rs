@@ -27,7 +27,6 @@ pub struct TestServerBuilder {
     variables: Vec<(String, String)>,
     /// That of the environment, if none is asked for.
     backend: Option<Backend>,
-    variables: Vec<(String, String)>,
 }
 
 impl Default for TestServerBuilder {
@@ -53,7 +52,6 @@ impl Default for TestServerBuilder {
             settings: settings.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect(),
             variables: Vec::new(),
             backend: None,
-            variables: Vec::new(),
         }
     }
 }
@@ -77,13 +75,6 @@ impl TestServerBuilder {
     #[must_use]
     pub fn unset(mut self, key: &str) -> Self {
         self.settings.remove(key);
-        self
-    }
-
-    /// Sets a variable of the environment that is no setting.
-    #[must_use]
-    pub fn variable(mut self, name: &str, value: &str) -> Self {
-        self.variables.push((name.to_owned(), value.to_owned()));
         self
     }
 

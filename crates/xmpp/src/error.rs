@@ -122,12 +122,24 @@ pub struct StanzaError {
     pub application: Option<(&'static str, &'static str)>,
     /// A number inside of that, in an element of this name.
     pub application_number: Option<(&'static str, u64)>,
+    /// What is not supported: the `feature` of XEP-0060's condition `unsupported`.
+    pub feature: Option<&'static str>,
+    /// A number that XEP-0086 gave the condition once, for clients that read nothing else.
+    pub code: Option<u16>,
 }
 
 impl StanzaError {
     /// The condition with its default type.
     pub fn new(condition: Condition) -> Self {
-        Self { kind: condition.default_type(), condition, text: None, application: None, application_number: None }
+        Self {
+            kind: condition.default_type(),
+            condition,
+            text: None,
+            application: None,
+            application_number: None,
+            feature: None,
+            code: None,
+        }
     }
 
     /// The same with an explanation.
@@ -152,8 +164,9 @@ impl StanzaError {
 
     /// The `<error/>` element as text, in the content namespace around it.
     pub fn to_xml(&self) -> String {
+        let code = self.code.map(|code| format!(" code='{code}'")).unwrap_or_default();
         let mut xml = format!(
-            "<error type='{}'><{} xmlns='{}'/>",
+            "<error type='{}'{code}><{} xmlns='{}'/>",
             self.kind.as_str(),
             self.condition.as_str(),
             ns::STANZA_ERRORS
@@ -166,11 +179,12 @@ impl StanzaError {
             xml.push_str("</text>");
         }
         if let Some((name, namespace)) = self.application {
+            let feature = self.feature.map(|feature| format!(" feature='{feature}'")).unwrap_or_default();
             match self.application_number {
                 Some((inner, number)) => {
                     xml.push_str(&format!("<{name} xmlns='{namespace}'><{inner}>{number}</{inner}></{name}>"))
                 }
-                None => xml.push_str(&format!("<{name} xmlns='{namespace}'/>")),
+                None => xml.push_str(&format!("<{name} xmlns='{namespace}'{feature}/>")),
             }
         }
         xml.push_str("</error>");

@@ -47,16 +47,75 @@ pub const COMMANDS: &str = "http://jabber.org/protocol/commands";
 pub const VCARD: &str = "vcard-temp";
 /// XEP-0059 result set management.
 pub const RSM: &str = "http://jabber.org/protocol/rsm";
+/// XEP-0060 publish-subscribe.
+pub const PUBSUB: &str = "http://jabber.org/protocol/pubsub";
+/// XEP-0060 what only owners of a node may ask.
+pub const PUBSUB_OWNER: &str = "http://jabber.org/protocol/pubsub#owner";
+/// XEP-0060 notifications.
+pub const PUBSUB_EVENT: &str = "http://jabber.org/protocol/pubsub#event";
+/// XEP-0060 conditions of errors.
+pub const PUBSUB_ERRORS: &str = "http://jabber.org/protocol/pubsub#errors";
+/// XEP-0060 form type of a node's configuration.
+pub const PUBSUB_CONFIG: &str = "http://jabber.org/protocol/pubsub#node_config";
+/// XEP-0060 form type of conditions for a publication, and the feature.
+pub const PUBSUB_OPTIONS: &str = "http://jabber.org/protocol/pubsub#publish-options";
+/// XEP-0060 form type of what is said of a node.
+pub const PUBSUB_META: &str = "http://jabber.org/protocol/pubsub#meta-data";
+/// XEP-0060 and XEP-0163: what accounts can do as services, as disco features.
+pub const PUBSUB_FEATURES: &[&str] = &[
+    PUBSUB,
+    "http://jabber.org/protocol/pubsub#access-open",
+    "http://jabber.org/protocol/pubsub#access-presence",
+    "http://jabber.org/protocol/pubsub#access-roster",
+    "http://jabber.org/protocol/pubsub#access-whitelist",
+    "http://jabber.org/protocol/pubsub#auto-create",
+    "http://jabber.org/protocol/pubsub#auto-subscribe",
+    "http://jabber.org/protocol/pubsub#config-node",
+    "http://jabber.org/protocol/pubsub#config-node-max",
+    "http://jabber.org/protocol/pubsub#create-and-configure",
+    "http://jabber.org/protocol/pubsub#create-nodes",
+    "http://jabber.org/protocol/pubsub#delete-items",
+    "http://jabber.org/protocol/pubsub#delete-nodes",
+    "http://jabber.org/protocol/pubsub#filtered-notifications",
+    "http://jabber.org/protocol/pubsub#item-ids",
+    "http://jabber.org/protocol/pubsub#last-published",
+    "http://jabber.org/protocol/pubsub#manage-subscriptions",
+    "http://jabber.org/protocol/pubsub#member-affiliation",
+    "http://jabber.org/protocol/pubsub#meta-data",
+    "http://jabber.org/protocol/pubsub#modify-affiliations",
+    "http://jabber.org/protocol/pubsub#multi-items",
+    "http://jabber.org/protocol/pubsub#outcast-affiliation",
+    "http://jabber.org/protocol/pubsub#persistent-items",
+    "http://jabber.org/protocol/pubsub#publish",
+    "http://jabber.org/protocol/pubsub#publisher-affiliation",
+    PUBSUB_OPTIONS,
+    "http://jabber.org/protocol/pubsub#purge-nodes",
+    "http://jabber.org/protocol/pubsub#retract-items",
+    "http://jabber.org/protocol/pubsub#retrieve-affiliations",
+    "http://jabber.org/protocol/pubsub#retrieve-default",
+    "http://jabber.org/protocol/pubsub#retrieve-items",
+    "http://jabber.org/protocol/pubsub#retrieve-subscriptions",
+    "http://jabber.org/protocol/pubsub#rsm",
+    "http://jabber.org/protocol/pubsub#subscribe",
+];
 /// XEP-0077 in-band registration.
 pub const REGISTER: &str = "jabber:iq:register";
 /// XEP-0077 stream feature.
 pub const REGISTER_FEATURE: &str = "http://jabber.org/features/iq-register";
+/// XEP-0048 bookmarks in one element, and the node they are published to.
+pub const BOOKMARKS_LEGACY: &str = "storage:bookmarks";
+/// XEP-0084 node of avatars' images.
+pub const AVATAR_DATA: &str = "urn:xmpp:avatar:data";
+/// XEP-0084 node of what is said of avatars.
+pub const AVATAR_METADATA: &str = "urn:xmpp:avatar:metadata";
 /// XEP-0085 chat states.
 pub const CHAT_STATES: &str = "http://jabber.org/protocol/chatstates";
 /// XEP-0092 software version.
 pub const VERSION: &str = "jabber:iq:version";
 /// XEP-0114 content namespace of component streams.
 pub const COMPONENT: &str = "jabber:component:accept";
+/// XEP-0115 entity capabilities.
+pub const CAPS: &str = "http://jabber.org/protocol/caps";
 /// XEP-0133 names of administration commands begin with this and `#`.
 pub const ADMIN: &str = "http://jabber.org/protocol/admin";
 /// XEP-0122 validation of a data form's field.
@@ -137,6 +196,12 @@ pub const EME: &str = "urn:xmpp:eme:0";
 pub const OMEMO_LEGACY: &str = "eu.siacs.conversations.axolotl";
 /// XEP-0384 OMEMO 2.
 pub const OMEMO: &str = "urn:xmpp:omemo:2";
+/// XEP-0384 what nodes of the version most clients speak begin with.
+pub const OMEMO_LEGACY_NODES: &str = "eu.siacs.conversations.axolotl.";
+/// XEP-0384 node of OMEMO 2's device list.
+pub const OMEMO_DEVICES: &str = "urn:xmpp:omemo:2:devices";
+/// XEP-0384 node of OMEMO 2's bundles, one item for each device.
+pub const OMEMO_BUNDLES: &str = "urn:xmpp:omemo:2:bundles";
 /// XEP-0386 Bind 2.
 pub const BIND2: &str = "urn:xmpp:bind:0";
 /// XEP-0388 extensible SASL profile.
@@ -145,6 +210,12 @@ pub const SASL2: &str = "urn:xmpp:sasl:2";
 pub const INVITE: &str = "urn:xmpp:invite";
 /// XEP-0401 form type of an invitation.
 pub const INVITATION: &str = "urn:xmpp:invite#invitation";
+/// XEP-0398 disco feature: an avatar that is published becomes the photo of the vCard.
+pub const AVATAR_CONVERSION: &str = "urn:xmpp:pep-vcard-conversion:0";
+/// XEP-0402 bookmarks, one item for each room.
+pub const BOOKMARKS: &str = "urn:xmpp:bookmarks:1";
+/// XEP-0402 disco feature: bookmarks in private XML (XEP-0049) are the same ones.
+pub const BOOKMARKS_COMPAT: &str = "urn:xmpp:bookmarks:1#compat";
 /// XEP-0440 channel-binding capability.
 pub const CHANNEL_BINDING: &str = "urn:xmpp:sasl-cb:0";
 /// XEP-0445 stream feature: an account can be registered with a token.
@@ -153,6 +224,10 @@ pub const REGISTER_TOKEN: &str = "urn:xmpp:ibr-token:0";
 pub const STREAM_LIMITS: &str = "urn:xmpp:stream-limits:0";
 /// XEP-0484 fast authentication streamlining tokens.
 pub const FAST: &str = "urn:xmpp:fast:0";
+/// XEP-0490 how far chats were displayed.
+pub const DISPLAYED: &str = "urn:xmpp:mds:displayed:0";
+/// XEP-0490 disco feature: a message may carry it.
+pub const DISPLAYED_ASSIST: &str = "urn:xmpp:mds:server-assist:0";
 /// XEP-0494 client access management.
 pub const CLIENT_ACCESS: &str = "urn:xmpp:cam:0";
 /// XEP-0509 initial authentication pipelining.

@@ -7,7 +7,8 @@ use xmpp::build::Xml;
 use xmpp::ns;
 use xmpp::sasl::UserAgent;
 use xmpp::xep::data_form::{self, Submission};
-use xmpp::xep::rsm;
+use xmpp::xep::pubsub::{Config, Request};
+use xmpp::xep::{caps, rsm};
 use xmpp::xml::Element;
 
 /// The input is an element, or the text of a time or id.
@@ -20,9 +21,27 @@ pub fn run(input: &[u8]) {
     let Ok(dom) = element.to_dom() else { return };
     let _ = rsm::Request::read(&dom);
     let _ = UserAgent::read(&dom);
+    pubsub(&dom);
     if let Some(form) = Submission::read(&dom) {
         resubmitted(&form);
     }
+}
+
+/// XEP-0060 and XEP-0115: requests are understood or refused, and a configuration comes back from its fields.
+fn pubsub(dom: &Dom) {
+    let _ = caps::verification_string(dom);
+    for set in [false, true] {
+        let _ = Request::read(dom, set);
+    }
+    let mut config = Config::default();
+    for (var, values) in Submission::of(dom).fields() {
+        let _ = config.set(var, values, 1_000);
+    }
+    let mut again = Config { roster_groups: config.roster_groups.clone(), ..Config::default() };
+    for (var, value) in config.fields().into_iter().filter(|(var, _)| *var != "pubsub#roster_groups_allowed") {
+        assert_eq!(again.set(var, &[value], 1_000), Ok(()), "{var}");
+    }
+    assert_eq!(again, config);
 }
 
 /// XEP-0082: a time that was read and can be written is read again as the same.

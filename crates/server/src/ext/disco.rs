@@ -11,6 +11,7 @@ use super::{Reply, Request};
 use crate::accounts::Account;
 use crate::config::{Config, Contacts};
 use crate::host::Host;
+use crate::pep;
 use crate::roster;
 
 /// Answers disco#info, for the server's domain or for an account.
@@ -21,9 +22,12 @@ use crate::roster;
 pub async fn info(request: &Request<'_>) -> Reply {
     request.only_get()?;
     let answer = match request.account {
-        Some(account) if !may_see_presence(request, account).await? => return Err(Condition::ServiceUnavailable.into()),
-        _ if node(request.payload).is_some() => return Err(Condition::ItemNotFound.into()),
-        Some(_) => account_info(),
+        Some(account) if is_hidden(request, account).await? => return Err(Condition::ServiceUnavailable.into()),
+        Some(account) => match node(request.payload) {
+            Some(node) => return pep::node_info(request, account, node).await,
+            None => account_info(),
+        },
+        None if node(request.payload).is_some() => return Err(Condition::ItemNotFound.into()),
         None => server_info(&request.host.config),
     };
     Ok(answer.to_string())
@@ -36,9 +40,11 @@ pub async fn info(request: &Request<'_>) -> Reply {
 pub async fn items(request: &Request<'_>) -> Reply {
     request.only_get()?;
     let answer = match request.account {
-        Some(account) if !may_see_presence(request, account).await? => return Ok(items_of_nobody(request.payload)),
-        _ if node(request.payload).is_some() => return Err(Condition::ItemNotFound.into()),
-        Some(account) => account_items(request, account),
+        Some(account) => match node(request.payload) {
+            Some(node) => return pep::node_items(request, account, node).await,
+            None => account_items(request, account).await?,
+        },
+        None if node(request.payload).is_some() => return Err(Condition::ItemNotFound.into()),
         None => server_items(request.host),
     };
     Ok(answer.to_string())
@@ -52,6 +58,11 @@ pub fn items_of_nobody(payload: &Element) -> String {
 
 fn node(payload: &Element) -> Option<&str> {
     payload.attr("node").filter(|node| !node.is_empty())
+}
+
+/// Whether nothing is to be learnt of the account: nodes say themselves who may read them.
+async fn is_hidden(request: &Request<'_>, account: &Account) -> Result<bool, StanzaError> {
+    Ok(node(request.payload).is_none() && !may_see_presence(request, account).await?)
 }
 
 /// Whether whoever asks is the account's owner or subscribed to its presence.
@@ -74,13 +85,20 @@ fn server_items(host: &Host) -> Xml {
 
 fn account_info() -> Xml {
     let features = table::SUPPORTED.iter().flat_map(|xep| xep.account_features).copied();
+    // XEP-0163 §7.1
     description("account", "registered", None, features)
+        .child(Xml::bare("identity").attr("category", "pubsub").attr("type", "pep"))
 }
 
-fn account_items(request: &Request<'_>, account: &Account) -> Xml {
+/// Resources for those who may see the account's presence, and nodes for those who may read them.
+async fn account_items(request: &Request<'_>, account: &Account) -> Result<Xml, StanzaError> {
+    let nodes = pep::nodes_for(request, account).await?;
+    if !may_see_presence(request, account).await? {
+        return Ok(Xml::new("query", ns::DISCO_ITEMS).children(nodes));
+    }
     let sessions = request.host.sessions.of(account.localpart());
     let available = sessions.iter().filter(|session| session.priority().is_some());
-    Xml::new("query", ns::DISCO_ITEMS).children(available.map(|session| item(session.jid.as_str())))
+    Ok(Xml::new("query", ns::DISCO_ITEMS).children(available.map(|session| item(session.jid.as_str()))).children(nodes))
 }
 
 fn description(category: &str, kind: &str, name: Option<&str>, features: impl Iterator<Item = &'static str>) -> Xml {

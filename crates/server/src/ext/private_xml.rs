@@ -10,6 +10,7 @@ use xmpp::error::{Condition, ErrorType, StanzaError};
 use xmpp::ns;
 
 use super::{Reply, Request};
+use crate::pep;
 
 /// Answers `jabber:iq:private`.
 ///
@@ -22,6 +23,10 @@ pub async fn handle(request: &Request<'_>) -> Reply {
     if !request.set {
         let wanted = asked_for(request.payload)?;
         let stored = private_xml::load(db, account.id, &wanted.ns(), wanted.name()).await?;
+        let stored = match pep::are_bookmarks_asked_for(wanted) {
+            true => pep::fetch_bookmarks(request.host, account, stored).await?,
+            false => stored,
+        };
         // What was never stored is answered as it was asked.
         let element = stored.unwrap_or_else(|| String::from(wanted));
         return Ok(Xml::new("query", ns::PRIVATE_XML).raw(&element).to_string());
@@ -33,6 +38,9 @@ pub async fn handle(request: &Request<'_>) -> Reply {
         return Err(full.of_type(ErrorType::Modify));
     }
     private_xml::store(db, account.id, elements).await?;
+    if let Some(list) = request.payload.children().filter(|element| pep::are_bookmarks_asked_for(element)).last() {
+        pep::store_bookmarks(request.host, account, request.from, list).await?;
+    }
     Ok(String::new())
 }
 

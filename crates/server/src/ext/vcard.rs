@@ -10,6 +10,7 @@ use xmpp::error::{Condition, StanzaError};
 use xmpp::ns;
 
 use super::{Reply, Request};
+use crate::pep;
 
 /// Clients pad as they like.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -44,16 +45,21 @@ async fn set(request: &Request<'_>) -> Reply {
     }
     let vcard = Vcard { xml, photo_sha1: photo_sha1(request.payload) };
     vcards::store(&request.host.db, account.id, vcard).await?;
+    pep::from_vcard(request.host, account, request.from, request.payload).await?;
     Ok(String::new())
 }
 
 /// SHA-1 of the photo's bytes in lower-case hex (XEP-0153); None without a photo that can be decoded.
 pub(crate) fn photo_sha1(vcard: &Element) -> Option<String> {
+    let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &photo_bytes(vcard)?);
+    Some(hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// The photo's bytes; None without a photo that can be decoded.
+pub(crate) fn photo_bytes(vcard: &Element) -> Option<Vec<u8>> {
     let encoded = vcard.get_child("PHOTO", ns::VCARD)?.get_child("BINVAL", ns::VCARD)?.text();
     let encoded: String = encoded.split_ascii_whitespace().collect();
-    let photo = BASE64.decode(encoded).ok().filter(|photo| !photo.is_empty())?;
-    let hash = digest::digest(&digest::SHA1_FOR_LEGACY_USE_ONLY, &photo);
-    Some(hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+    BASE64.decode(encoded).ok().filter(|photo| !photo.is_empty())
 }
 
 #[cfg(test)]

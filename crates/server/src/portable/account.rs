@@ -6,7 +6,7 @@ use jid::{BareJid, NodePart};
 use minidom::Element;
 use storage::accounts::{self, Account as Row, Credentials, LastSeen};
 use storage::roster::Item;
-use storage::{AccountId, Db, archive_prefs, blocklist, private_xml, roster, vcards};
+use storage::{AccountId, ArchiveId, Db, archive_prefs, blocklist, private_xml, roster, vcards};
 use tokio::task::JoinSet;
 use xmpp::address;
 use xmpp::sasl::{Hash, Password, ScramKeys};
@@ -16,6 +16,7 @@ use super::entry::{self, Entry, State};
 use super::messages::{Mailbox, Unplaced};
 use super::source::Section;
 use crate::credentials::{kept, keys_of, no_keys};
+use crate::pep;
 use crate::provisioning;
 
 /// Contacts written at a time.
@@ -58,6 +59,8 @@ pub(super) struct Account {
     keys: Vec<ScramKeys>,
     password: Option<Password>,
     state: State,
+    /// The last item that was published.
+    published: ArchiveId,
     /// Its messages.
     pub(super) mailbox: Mailbox,
 }
@@ -85,7 +88,18 @@ impl Account {
         };
         let mailbox = Mailbox::open(db, (id, jid.clone()), now_ms, (fresh, keeps_history)).await?;
         let (keys, state) = (Vec::new(), State::default());
-        Ok(Self { db: db.clone(), id, jid, fresh, created, keys, password: None, state, mailbox })
+        Ok(Self {
+            db: db.clone(),
+            id,
+            jid,
+            fresh,
+            created,
+            keys,
+            password: None,
+            state,
+            published: ArchiveId::first_at(now_ms),
+            mailbox,
+        })
     }
 
     /// Its name.
@@ -169,6 +183,12 @@ impl Account {
                 if archive_prefs::load(db, id).await?.is_none() {
                     archive_prefs::store(db, id, &prefs).await?;
                 }
+            }
+            Entry::Nodes(nodes) => {
+                pep::import(db, (id, &self.jid), nodes, Vec::new(), &mut self.published).await?;
+            }
+            Entry::Items(items) => {
+                pep::import(db, (id, &self.jid), Vec::new(), items, &mut self.published).await?;
             }
             Entry::Blocked(blocked) => return self.block(blocked).await,
             Entry::Unknown => return Err(Failed::Unknown),

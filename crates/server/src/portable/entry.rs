@@ -16,6 +16,7 @@ use xmpp::{address, ns};
 use super::messages::stored_form;
 use crate::clock;
 use crate::ext::{archive_prefs, vcard};
+use crate::pep;
 
 /// JIDs in the two lists of archive preferences together.
 const PREFS_JIDS_MAX: usize = 10_000;
@@ -39,6 +40,10 @@ pub(super) enum Entry {
     Prefs(ArchivePrefs),
     /// What our own exports say beside.
     State(State),
+    /// What is published to: nodes.
+    Nodes(Vec<pep::NodeEntry>),
+    /// What is published: node, id and payload.
+    Items(Vec<(String, String, String)>),
     /// Nothing that is known here.
     Unknown,
 }
@@ -78,6 +83,8 @@ pub(super) fn read(element: &Element, own: &BareJid) -> Result<Entry, String> {
             let prefs = archive_prefs::read(element, PREFS_JIDS_MAX);
             Entry::Prefs(prefs.map_err(|_| "archive preferences that cannot be understood")?)
         }
+        ("pubsub", ns::PUBSUB_OWNER) => Entry::Nodes(pep::read_nodes(element)),
+        ("pubsub", ns::PUBSUB) => Entry::Items(pep::read_items(element)),
         ("account", ns::PORTABLE_ACCOUNT) => Entry::State(state(element)),
         _ => Entry::Unknown,
     })
@@ -204,7 +211,7 @@ mod tests {
 
     #[test]
     fn what_is_not_known_is_left_and_what_is_faulty_is_named() {
-        assert!(matches!(entry("<pubsub xmlns='http://jabber.org/protocol/pubsub'/>"), Ok(Entry::Unknown)));
+        assert!(matches!(entry("<pubsub xmlns='http://jabber.org/protocol/muc'/>"), Ok(Entry::Unknown)));
         assert!(matches!(entry("<presence xmlns='jabber:client' from='a@b'/>"), Ok(Entry::Unknown)));
         let hash = "<scram-credentials xmlns='urn:xmpp:pie:0#scram' mechanism='SCRAM-SHA-512'/>";
         assert!(matches!(entry(hash), Ok(Entry::Unknown)));

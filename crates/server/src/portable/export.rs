@@ -16,7 +16,7 @@ use xmpp::xml::{Element, escape_attribute_into};
 
 use super::import::Refusal;
 use crate::credentials::keys_of;
-use crate::{clock, mailbox};
+use crate::{clock, mailbox, pep};
 
 /// Messages read at a time.
 const PAGE_MESSAGES: u32 = 250;
@@ -115,10 +115,33 @@ impl<'a, W: Write> Exporter<'a, W> {
             }
             writeln!(self.out, "</query>")?;
         }
+        self.published(id, own).await?;
         let blocked = blocklist::list(self.db, id).await?;
         if !blocked.is_empty() {
             writeln!(self.out, "{}", portable::privacy_list(blocked.iter().map(String::as_str)))?;
         }
+        Ok(())
+    }
+
+    async fn published(&mut self, id: AccountId, own: &str) -> Result<(), ExportError> {
+        let pep::Exported { nodes, items } = pep::export(self.db, id).await?;
+        if nodes.is_empty() {
+            return Ok(());
+        }
+        writeln!(self.out, "{nodes}")?;
+        let mut name = String::new();
+        writeln!(self.out, "<pubsub xmlns='{}'>", ns::PUBSUB)?;
+        for (node, items) in items {
+            name.clear();
+            escape_attribute_into(&mut name, &node);
+            writeln!(self.out, "<items node='{name}'>")?;
+            for item in items {
+                let Some(payload) = self.readable(own, &item.payload.into(), "", "a published item") else { continue };
+                writeln!(self.out, "{}", Xml::bare("item").attr("id", item.id).raw(&payload))?;
+            }
+            writeln!(self.out, "</items>")?;
+        }
+        writeln!(self.out, "</pubsub>")?;
         Ok(())
     }
 

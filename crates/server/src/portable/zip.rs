@@ -15,7 +15,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::export::archive_page;
-use crate::{clock, media};
+use crate::{clock, media, pep};
 
 /// Bytes of a conversation's file name; longer addresses are numbered.
 const NAME_BYTES_MAX: usize = 200;
@@ -56,6 +56,7 @@ pub async fn write(
         zip.text("profile/vcard.xml", &vcard.xml)?;
         zip.json("profile/vcard.json", &vcard_json(&vcard.xml))?;
     }
+    zip.json("profile/published.json", &published(db, row.id).await?)?;
     zip.json("contacts.json", &contacts(db, row.id).await?)?;
     zip.json("devices.json", &device_list(db, row.id, now_ms).await?)?;
     zip.json("settings.json", &settings(db, row.id).await?)?;
@@ -186,6 +187,17 @@ async fn device_list(db: &Db, id: AccountId, now_ms: i64) -> Result<Value, stora
     Ok(devices::list(db, id, now_ms).await?.into_iter().map(one).collect())
 }
 
+/// What apps have published for the person: avatar, nickname, bookmarks and the like.
+async fn published(db: &Db, id: AccountId) -> Result<Value, storage::Error> {
+    let nodes = pep::export(db, id).await?.items.into_iter().map(|(node, items)| {
+        let items = items.into_iter().map(
+            |item| json!({ "id": item.id, "published": clock::xmpp_time(item.seq.at_ms()), "content": item.payload }),
+        );
+        json!({ "node": node, "items": items.collect::<Value>() })
+    });
+    Ok(nodes.collect())
+}
+
 async fn settings(db: &Db, id: AccountId) -> Result<Value, storage::Error> {
     let prefs = archive_prefs::load(db, id).await?.unwrap_or_default();
     let ArchivePrefs { fallback, always, never } = prefs;
@@ -280,6 +292,7 @@ fn readme(own: &str, now_ms: i64) -> String {
 
 profile/account.json   the account: since when, last seen
 profile/vcard.xml      your visiting card as apps store it; vcard.json has its fields
+profile/published.json avatar, nickname, bookmarks and what else apps have published for you
 contacts.json          your contacts with names and groups, and who asks to become one
 devices.json           the devices that have logged in
 settings.json          whom you have blocked, what is archived, and what apps have stored for themselves

@@ -6,16 +6,19 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jid::{BareJid, Jid};
 use storage::accounts::LastSeen;
+use xmpp::ns;
 use xmpp::stanza::{Kind, PresenceType, Stanza};
 
 use super::inbound::{self, delivery_of};
 use crate::accounts::Account;
 use crate::host::Host;
+use crate::pep::{self, SessionCaps};
 use crate::sessions::{Delivery, Outbound, Session};
 
 /// Available presence without `to`: initial presence or an update.
 pub(super) async fn available(host: &Arc<Host>, session: &Arc<Session>, stanza: Stanza) -> Result<(), storage::Error> {
-    let stanza = Arc::new(stanza);
+    let hides_photo = has_empty_photo(&stanza);
+    let stanza = Arc::new(with_photo(host, session, stanza).await?);
     let gets_messages = priority_of(&stanza) >= 0;
     let (subscribers, subscriptions, requests) = contacts(host, &session.account).await?;
     let was_available = {
@@ -23,6 +26,7 @@ pub(super) async fn available(host: &Arc<Host>, session: &Arc<Session>, stanza: 
         let (was_available, old_priority) = (presence.available.is_some(), presence.priority);
         presence.priority = priority_of(&stanza);
         presence.available = Some(stanza.clone());
+        presence.hides_photo = hides_photo;
         // XEP-0160 §3: what waits is delivered once the user may get messages here. The queue keeps it in its place:
         // whoever finds the session available, under this lock, queues behind it.
         if gets_messages && (!was_available || old_priority < 0) {
@@ -38,6 +42,38 @@ pub(super) async fn available(host: &Arc<Host>, session: &Arc<Session>, stanza: 
             session.deliver(Delivery::urgent(request));
         }
     }
+    pep::presence_changed(host, session, &stanza, !was_available).await
+}
+
+/// The presence with the hash of the account's photo in it (XEP-0398 §4).
+pub(super) async fn with_photo(host: &Host, session: &Session, stanza: Stanza) -> Result<Stanza, storage::Error> {
+    let hash = session.account.photo(&host.db).await?;
+    Ok(pep::with_photo(&stanza, hash.as_deref(), false).unwrap_or(stanza))
+}
+
+fn has_empty_photo(stanza: &Stanza) -> bool {
+    let x = stanza.element.child("x", ns::VCARD_UPDATE).and_then(|x| x.to_element().ok());
+    let photo = x.as_ref().and_then(|x| x.child("photo", ns::VCARD_UPDATE));
+    photo.is_some_and(|photo| photo.text().is_none_or(|text| text.trim().is_empty()))
+}
+
+/// The account has another photo, or none: those who receive its presence are told (XEP-0153 §3.1).
+pub async fn photo_changed(host: &Arc<Host>, account: &Arc<Account>, hash: Option<&str>) -> Result<(), storage::Error> {
+    let (subscribers, ..) = contacts(host, account).await?;
+    for session in host.sessions.of(account.localpart()) {
+        let changed = {
+            let mut presence = session.presence.lock();
+            let before = presence.available.as_ref().filter(|_| !presence.hides_photo);
+            let changed = before.and_then(|before| pep::with_photo(before, hash, true)).map(Arc::new);
+            if changed.is_some() {
+                presence.available.clone_from(&changed);
+            }
+            changed
+        };
+        if let Some(changed) = changed {
+            broadcast(host, &session, &subscribers, &changed).await?;
+        }
+    }
     Ok(())
 }
 
@@ -49,6 +85,7 @@ pub(super) async fn unavailable(
 ) -> Result<(), storage::Error> {
     let (was_available, directed) = {
         let mut presence = session.presence.lock();
+        presence.caps = SessionCaps::default();
         (presence.available.take().is_some(), std::mem::take(&mut presence.directed))
     };
     if was_available {

@@ -10,7 +10,7 @@ use jid::Jid;
 use xmpp::error::{Condition, StanzaError};
 use xmpp::stanza::{Kind, PresenceType, Stanza};
 
-pub use broadcast::{hide_from, session_gone, show_to};
+pub use broadcast::{hide_from, photo_changed, session_gone, show_to};
 pub use inbound::deliver;
 pub use subscribe::{befriend, cancel_subscriptions};
 
@@ -62,6 +62,9 @@ async fn directed(
         PresenceType::Probe if host.domain == to.to_bare() => return Ok(()),
         _ => {}
     }
+    // XEP-0398 §4: rooms learn of the photo too.
+    let stanza =
+        if kind == PresenceType::Available { broadcast::with_photo(host, session, stanza).await? } else { stanza };
     inbound::deliver(host, to, stanza).await?;
     Ok(())
 }

@@ -13,6 +13,7 @@ use super::inbound;
 use crate::accounts::Account;
 use crate::admin::invites;
 use crate::host::Host;
+use crate::pep;
 use crate::roster::{self, Action, State};
 use crate::sessions::{Delivery, Session};
 
@@ -204,7 +205,7 @@ async fn forward(
 /// RFC 6121 §3.1.6, §3.2.3 and §3.3.3: who gains a subscription sees who is here; who loses it sees everyone go.
 async fn presence_follows(
     host: &Arc<Host>,
-    account: &Account,
+    account: &Arc<Account>,
     contact: &BareJid,
     before: State,
     after: State,
@@ -212,6 +213,7 @@ async fn presence_follows(
     if before.from == after.from {
         return Ok(());
     }
+    let bare = contact;
     let contact = Jid::from(contact.clone());
     if account.has_blocked(&contact) {
         return Ok(());
@@ -222,6 +224,10 @@ async fn presence_follows(
         if let Some(stanza) = stanza {
             Box::pin(inbound::deliver(host, &contact, addressed(&stanza, &contact))).await?;
         }
+    }
+    if after.from {
+        // XEP-0163 §4.3.4
+        pep::subscription_granted(host, account, bare).await?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ use super::{Elsewhere, Origin};
 use crate::accounts::Account;
 use crate::ext::{self, Reply, Request};
 use crate::host::Host;
+use crate::pep;
 use crate::roster;
 
 /// Handles an IQ of any type to anyone.
@@ -61,7 +62,10 @@ async fn dispatch(host: &Arc<Host>, origin: &Origin<'_>, stanza: &Stanza) -> Res
         }
         _ if is_request => answer(host, origin, from, account.as_ref(), kind, stanza).await,
         // Results of the server's own requests: pings and pushes expect nothing more than a sign of life.
-        _ => Ok(()),
+        _ => match origin {
+            Origin::Session(session) => Ok(pep::answered(host, session, stanza).await?),
+            _ => Ok(()),
+        },
     }
 }
 
@@ -158,6 +162,7 @@ async fn for_account(request: &Request<'_>) -> Reply {
         (ns::MAM, _) => ext::mam::handle(request).await,
         (ns::PING, "ping") => ext::ping::handle(request).await,
         (ns::PRIVATE_XML, "query") => ext::private_xml::handle(request).await,
+        (ns::PUBSUB | ns::PUBSUB_OWNER, "pubsub") => pep::handle(request).await,
         (ns::REGISTER, "query") => ext::register::handle(request).await,
         (ns::SESSION, "session") => Ok(String::new()),
         (ns::TIME, "time") => ext::time::handle(request).await,

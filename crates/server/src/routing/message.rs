@@ -22,6 +22,7 @@ use crate::config::Retention;
 use crate::ext::{archive_prefs, blocking, carbons};
 use crate::host::Host;
 use crate::mailbox::{self, Keep};
+use crate::pep;
 use crate::sessions::{Class, Delivery, Resources};
 use crate::traces::TARGET;
 
@@ -57,7 +58,11 @@ struct Recipient {
 /// Handles messages of one origin in their order, with one commit for all.
 pub async fn handle(host: &Arc<Host>, origin: &Origin<'_>, messages: Vec<Stanza>) -> Result<(), Unhandled> {
     let mut envelopes = Vec::with_capacity(messages.len());
-    for message in messages {
+    for mut message in messages {
+        if let Origin::Session(session) = origin {
+            // XEP-0490 §6.2: before anybody sees it.
+            pep::take_displayed(host, session, &mut message).await;
+        }
         match decide(host, origin, &message).await {
             Ok(Some(decision)) => envelopes.push(Envelope::new(host, message, decision)),
             Ok(None) => {}

@@ -16,6 +16,7 @@ use super::control::{Control, ControlSlot};
 use super::outbound::{Delivery, Outbound, Outbox};
 use super::sm::Sm;
 use crate::accounts::Account;
+use crate::pep::SessionCaps;
 
 /// A session's presence (RFC 6121 §4).
 #[derive(Clone, Debug, Default)]
@@ -26,6 +27,17 @@ pub struct Presence {
     pub priority: i8,
     /// Who was sent directed presence and is told when the session goes (RFC 6121 §4.6).
     pub directed: BTreeSet<Jid>,
+    /// The client wants no photo to be told of (XEP-0153 §4.1).
+    pub hides_photo: bool,
+    /// What is known of its client's capabilities (XEP-0115).
+    pub caps: SessionCaps,
+}
+
+impl Presence {
+    /// Whether it is available, and its client wants to be told of that node (XEP-0163 §4.3.2).
+    pub fn wants(&self, node: &str) -> bool {
+        self.available.is_some() && self.caps.wants(node)
+    }
 }
 
 /// A bound resource.

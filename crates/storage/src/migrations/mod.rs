@@ -50,18 +50,21 @@ const SQLITE: &[Migration] = &[
     plain(7, "filling", include_str!("sqlite/0007_filling.sql")),
     plain(8, "administration", include_str!("sqlite/0008_administration.sql")),
     plain(9, "uploads", include_str!("sqlite/0009_uploads.sql")),
+    plain(10, "pubsub", include_str!("sqlite/0010_pubsub.sql")),
 ];
 const POSTGRES: &[Migration] = &[
     plain(1, "whimbrel", include_str!("postgres/0001_whimbrel.sql")),
     plain(2, "filling", include_str!("postgres/0002_filling.sql")),
     plain(3, "administration", include_str!("postgres/0003_administration.sql")),
     plain(4, "uploads", include_str!("postgres/0004_uploads.sql")),
+    plain(5, "pubsub", include_str!("postgres/0005_pubsub.sql")),
 ];
 const MYSQL: &[Migration] = &[
     plain(1, "whimbrel", include_str!("mysql/0001_whimbrel.sql")),
     plain(2, "filling", include_str!("mysql/0002_filling.sql")),
     plain(3, "administration", include_str!("mysql/0003_administration.sql")),
     plain(4, "uploads", include_str!("mysql/0004_uploads.sql")),
+    plain(5, "pubsub", include_str!("mysql/0005_pubsub.sql")),
 ];
 
 /// The version that this program brings SQLite's schema to; those of the others have the same tables.

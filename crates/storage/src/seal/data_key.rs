@@ -36,6 +36,8 @@ pub(crate) enum Table {
     PrivateXml = 9,
     Vcards = 10,
     Devices = 11,
+    PubsubNodes = 12,
+    PubsubItems = 13,
     Uploads = 20,
     Media = 21,
     ApiTokens = 40,
@@ -50,6 +52,9 @@ pub(crate) enum Kind {
     Jid = 2,
     /// A namespace and a name, with a zero byte between them.
     ElementName = 3,
+    PubsubNode = 4,
+    /// A node's name and an item's id, with a zero byte between them.
+    PubsubItem = 5,
     /// The random part of an upload's URL.
     Upload = 20,
     /// Of nothing: a key that belongs to the account.

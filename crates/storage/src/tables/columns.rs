@@ -41,18 +41,18 @@ const SEEDED: [&str; 2] = ["archive_mark", "deployment_keys"];
 
 /// Static text, made once for each table from names in this crate.
 #[derive(Debug)]
-pub(super) struct Statements {
+pub(crate) struct Statements {
     /// Without parameters but the limit: the first page. Then the one after a row whose first key columns are given:
     /// the same in all of them but the last, greater in that one. A comparison of whole keys at once would not use the
     /// index on every database.
-    pub(super) pages: Vec<String>,
-    pub(super) insert: String,
-    pub(super) delete: String,
-    pub(super) any: String,
+    pub(crate) pages: Vec<String>,
+    pub(crate) insert: String,
+    pub(crate) delete: String,
+    pub(crate) any: String,
 }
 
 impl Table {
-    pub(super) const fn new(name: &'static str, key_columns: usize, columns: &'static [Column]) -> Self {
+    pub(crate) const fn new(name: &'static str, key_columns: usize, columns: &'static [Column]) -> Self {
         Self { name, columns, key_columns, statements: OnceLock::new() }
     }
 
@@ -70,7 +70,7 @@ impl Table {
         SEEDED.contains(&self.name)
     }
 
-    pub(super) fn statements(&'static self) -> &'static Statements {
+    pub(crate) fn statements(&'static self) -> &'static Statements {
         self.statements.get_or_init(|| Statements::of(self))
     }
 }

@@ -52,6 +52,8 @@ pub static TABLES: &[Table] = tables! {
     blocklist (owner int, jid_hash blob; sealed blob)
     private_xml (owner int, key_hash blob; bytes int, sealed blob)
     vcards (owner int; sealed blob)
+    pubsub_nodes (owner int, node_hash blob; sealed blob)
+    pubsub_items (owner int, item_hash blob; node_hash blob, seq int, bytes int, sealed blob)
     devices (owner int, id int; by_password int, first_seen_ms int, last_seen_ms int, sealed blob)
     device_tokens (owner int, device int, seed blob; mechanism text, issued_at_ms int, expires_at_ms int,
         used_at_ms int(?), last_count int)

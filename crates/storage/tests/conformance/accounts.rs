@@ -67,6 +67,8 @@ async fn owned_rows(db: &Db) -> i64 {
         "SELECT COUNT(*) FROM blocklist",
         "SELECT COUNT(*) FROM private_xml",
         "SELECT COUNT(*) FROM vcards",
+        "SELECT COUNT(*) FROM pubsub_nodes",
+        "SELECT COUNT(*) FROM pubsub_items",
         "SELECT COUNT(*) FROM devices",
         "SELECT COUNT(*) FROM device_tokens",
         "SELECT COUNT(*) FROM invites",
@@ -96,6 +98,7 @@ async fn furnish(db: &Db, owner: storage::AccountId) {
     let element = private_xml::PrivateXml { namespace: "a".into(), name: "b".into(), xml: "<b xmlns='a'/>".into() };
     private_xml::store(db, owner, vec![element]).await.unwrap();
     vcards::store(db, owner, vcards::Vcard { xml: "<vCard/>".into(), photo_sha1: None }).await.unwrap();
+    crate::pubsub::furnish(db, owner).await;
     crate::devices::furnish(db, owner).await;
     crate::administration::furnish(db, owner).await;
     crate::uploads::furnish(db, owner).await;

@@ -11,6 +11,7 @@ mod devices;
 mod moving;
 mod paging;
 mod profiles;
+mod pubsub;
 mod roster;
 mod undelivered;
 mod uploads;
@@ -129,6 +130,16 @@ macro_rules! every_story {
                 the_blocklist_grows_shrinks_and_clears,
                 private_xml_is_kept_by_name_and_namespace,
                 a_vcard_has_one_photo,
+            }
+            pubsub {
+                a_node_comes_back_as_it_was_stored,
+                an_item_is_replaced_under_its_id_and_becomes_the_newest,
+                a_node_keeps_its_newest_items,
+                items_are_read_in_pages_from_either_end,
+                retracted_items_are_gone_and_the_others_stay,
+                a_removed_node_takes_its_items_along,
+                two_accounts_have_nodes_of_the_same_name,
+                any_order_of_publishing_and_retracting_leaves_what_a_list_would,
             }
         }
     };

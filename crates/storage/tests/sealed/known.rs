@@ -12,6 +12,7 @@ use storage::{
     audit, blocklist, devices,
     invites::{self, Invite},
     private_xml::{self, PrivateXml},
+    pubsub,
     roster::{self, Item},
     undelivered,
     uploads::{self, Described},
@@ -44,6 +45,13 @@ pub const SECRETS: &[&str] = &[
     "private-element-name",
     "private-element-text",
     "Alice Liddell",
+    "urn:secret:node",
+    "a secret title",
+    "member-of-node@example.net",
+    "subscriber-of-node@example.net",
+    "room-in-bookmarks@example.net",
+    "alice-publishes@example.net",
+    "secret-nick",
     "b858cb282617fb0956d960215c8e84d1ccf909c6",
     "Bird Messenger 7",
     "the phone of alice",
@@ -139,6 +147,25 @@ pub fn vcard() -> Vcard {
     }
 }
 
+pub fn node() -> pubsub::Node {
+    let pair = |name: &str, value: &str| vec![(name.to_owned(), value.to_owned())];
+    pubsub::Node {
+        name: "urn:secret:node".into(),
+        config: pair("pubsub#title", "a secret title"),
+        affiliations: pair("member-of-node@example.net", "member"),
+        subscriptions: pair("subscriber-of-node@example.net", "subscription-id"),
+    }
+}
+
+pub fn published() -> pubsub::Item {
+    pubsub::Item {
+        id: "room-in-bookmarks@example.net".into(),
+        seq: ArchiveId::first_at(NOW_MS),
+        publisher: "alice-publishes@example.net".into(),
+        payload: "<conference><nick>secret-nick</nick></conference>".into(),
+    }
+}
+
 pub const DEVICE: DeviceId = DeviceId::from_bytes([0xff, 1, 2, 3, 4, 5, 6, 7]);
 pub const DEVICE_NAMES: (Option<&str>, Option<&str>) = (Some("Bird Messenger 7"), Some("the phone of alice"));
 
@@ -163,6 +190,7 @@ pub async fn fill(db: &Db) -> AccountId {
     blocklist::add(db, alice, &[BLOCKED.into()]).await.unwrap();
     private_xml::store(db, alice, vec![element()]).await.unwrap();
     vcards::store(db, alice, vcard()).await.unwrap();
+    pubsub::publish(db, alice, (&node().name, Some(&node())), &published(), 10).await.unwrap();
     devices::seen(db, alice, DEVICE, DEVICE_NAMES, NOW_MS, 3).await.unwrap();
     administer(db, alice).await;
     // Once more, elsewhere: a database server's log may have torn it at the end of a page.
@@ -236,4 +264,11 @@ pub async fn read_back(db: &Db) {
     assert_eq!((devices[0].software.as_deref(), devices[0].name.as_deref()), DEVICE_NAMES);
     assert_eq!((devices[0].id, devices[0].by_password), (DEVICE, true));
     assert_eq!(uploads::find(db, &upload().token).await.unwrap().unwrap().described, upload());
+}
+
+/// What is published is there too, which no schema had in the days before anything was sealed.
+pub async fn read_back_published(db: &Db) {
+    let owner = accounts::by_localpart(db, "alice-localpart").await.unwrap().unwrap().id;
+    assert_eq!(pubsub::nodes(db, owner).await.unwrap(), [node()]);
+    assert_eq!(pubsub::last(db, owner, &node().name).await.unwrap(), Some(published()));
 }

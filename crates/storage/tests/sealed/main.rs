@@ -9,7 +9,7 @@ mod servers;
 
 use std::path::Path;
 
-use known::{FILE, SECRETS, URL, fill, found_in, read_back};
+use known::{FILE, SECRETS, URL, fill, found_in, read_back, read_back_published};
 use rusqlite::Connection;
 use storage::{ArchiveId, Db, Error, MasterKeys, Options, accounts, archive};
 
@@ -57,6 +57,7 @@ async fn everything_is_read_back_by_who_has_the_key() {
     db.close().await;
     let db = open(dir.path(), keys(1)).await.unwrap();
     read_back(&db).await;
+    read_back_published(&db).await;
     assert_eq!(db.secret("tokens").unwrap(), secret);
     assert_ne!(db.secret("salts").unwrap(), secret);
 }

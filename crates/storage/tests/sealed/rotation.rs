@@ -27,6 +27,8 @@ fn data(dir: &Path) -> Vec<Vec<Value>> {
         "SELECT * FROM blocklist",
         "SELECT * FROM private_xml",
         "SELECT * FROM vcards",
+        "SELECT * FROM pubsub_nodes",
+        "SELECT * FROM pubsub_items",
         "SELECT * FROM devices",
     ];
     let mut all = Vec::new();

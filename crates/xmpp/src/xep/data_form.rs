@@ -18,6 +18,11 @@ impl Submission {
         if form.attr("type") != Some("submit") {
             return None;
         }
+        Some(Self::of(form))
+    }
+
+    /// The fields of a form, whatever its type.
+    pub fn of(form: &Element) -> Self {
         let fields = form
             .children()
             .filter(|child| child.is("field", ns::DATA_FORMS))
@@ -26,7 +31,7 @@ impl Submission {
                 Some((field.attr("var")?.to_owned(), values))
             })
             .collect();
-        Some(Self { fields })
+        Self { fields }
     }
 
     /// The hidden `FORM_TYPE`.
@@ -42,6 +47,11 @@ impl Submission {
     /// All values of a field; empty when it was not sent.
     pub fn values(&self, var: &str) -> &[String] {
         self.fields.iter().find(|(name, _)| name == var).map_or(&[], |(_, values)| values)
+    }
+
+    /// The fields sent, each with its values.
+    pub fn fields(&self) -> impl Iterator<Item = (&str, &[String])> {
+        self.fields.iter().map(|(name, values)| (name.as_str(), values.as_slice()))
     }
 
     /// The names of the fields sent.
