@@ -111,7 +111,7 @@ async fn create_accounts(db: &Db, count: usize) -> Result<Vec<AccountId>> {
     let numbers: Vec<_> = (0..count).collect();
     for numbers in numbers.chunks(ACCOUNTS_AT_A_TIME) {
         let mut creating = JoinSet::new();
-        for number in numbers.iter().copied() {
+        for &number in numbers {
             let db = db.clone();
             creating
                 .spawn(async move { accounts::create(&db, &format!("user{number}"), &credentials(), BEGIN_MS).await });

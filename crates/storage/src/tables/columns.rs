@@ -41,11 +41,11 @@ const SEEDED: [&str; 2] = ["archive_mark", "deployment_keys"];
 
 /// Static text, made once for each table from names in this crate.
 #[derive(Debug)]
-pub(super) struct Statements {
+pub(crate) struct Statements {
     /// Without parameters but the limit: the first page. Then the one after a row whose first key columns are given:
     /// the same in all of them but the last, greater in that one. A comparison of whole keys at once would not use the
     /// index on every database.
-    pub(super) pages: Vec<String>,
+    pub(crate) pages: Vec<String>,
     pub(super) insert: String,
     pub(super) delete: String,
     pub(super) any: String,
@@ -65,7 +65,7 @@ impl Table {
         SEEDED.contains(&self.name)
     }
 
-    pub(super) fn statements(&'static self) -> &'static Statements {
+    pub(crate) fn statements(&'static self) -> &'static Statements {
         self.statements.get_or_init(|| Statements::of(self))
     }
 }
