@@ -2,7 +2,7 @@
 //!
 //! Prints a line for each kind of work: processor time in microseconds sealed, and not sealed, which only a build for
 //! tests can do. The two take turns, and what is printed are medians.
-#![allow(clippy::print_stdout, reason = "a measuring program")]
+#![allow(clippy::print_stdout, clippy::indexing_slicing, reason = "a measuring program, which nobody else feeds")]
 
 use std::{path::PathBuf, sync::Arc};
 
