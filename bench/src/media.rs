@@ -111,8 +111,8 @@ async fn whimbreld(dir: &Path, file: &Path, mib: usize) -> Result<Cost> {
     ));
     session.flush().await?;
     let answer = session.answer("slot").await?;
-    let slot = answer.child("slot", ns::HTTP_UPLOAD).context("no slot")?;
-    let url = |name| Some(slot.child(name, ns::HTTP_UPLOAD)?.attr("url")?.into_owned());
+    let slot = answer.child("slot", ns::HTTP_UPLOAD).and_then(|slot| slot.to_dom().ok()).context("no slot")?;
+    let url = |name| Some(slot.get_child(name, ns::HTTP_UPLOAD)?.attr("url")?.to_owned());
     let (put, get) = url("put").zip(url("get")).context("no addresses")?;
     let cost = measure(&running.server, file, &put, &get).await?;
     session.close().await?;
