@@ -58,6 +58,9 @@ async fn everything_is_read_back_by_who_has_the_key() {
     let db = open(dir.path(), keys(1)).await.unwrap();
     read_back(&db).await;
     read_back_published(&db).await;
+    // Earlier schemas have none.
+    let found = storage::uploads::find(&db, &known::upload().token).await.unwrap().unwrap();
+    assert_eq!(found.described, known::upload());
     assert_eq!(db.secret("tokens").unwrap(), secret);
     assert_ne!(db.secret("salts").unwrap(), secret);
 }
