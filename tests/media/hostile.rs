@@ -205,6 +205,25 @@ async fn who_sends_or_takes_nothing_is_left() -> Result<()> {
 }
 
 #[tokio::test]
+async fn who_sends_a_byte_now_and_then_is_left() -> Result<()> {
+    let builder =
+        TestServer::builder().set("limits.transfer_stall_secs", "1").set("limits.transfer_bytes_per_sec_min", "100000");
+    let mut stage = Stage::with(builder).await?;
+    let slot = stage.slot(1_000).await?;
+    let (mut read, mut write) = begin(&stage, &slot, 1_000).await?.into_split();
+    let dripping = tokio::spawn(async move {
+        while write.write_all(b"a").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(50)).await; // tidy: allow sleep, the slowness is the test
+        }
+    });
+    let mut head = [0; 12];
+    tokio::time::timeout(testkit::DEADLINE, read.read_exact(&mut head)).await??;
+    assert_eq!(&head, b"HTTP/1.1 408");
+    dripping.abort();
+    stage.until_parts(0).await
+}
+
+#[tokio::test]
 async fn a_store_that_is_down_is_said_so_and_nothing_is_half_visible() -> Result<()> {
     let mut stage = Stage::new().await?;
     let there = stage.file(b"content").await?;

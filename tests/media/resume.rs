@@ -73,6 +73,18 @@ async fn what_came_before_the_connection_broke_is_kept_over_a_restart() -> Resul
     Ok(())
 }
 
+#[tokio::test]
+async fn an_upload_that_nobody_resumes_is_gone_when_its_time_is_up() -> Result<()> {
+    let builder = TestServer::builder().set("limits.upload_resume_secs", "1").set("limits.media_purge_secs", "1");
+    let mut stage = Stage::with(builder).await?;
+    let content = pattern(100_000);
+    let slot = stage.slot(content.len()).await?;
+    assert_eq!(patch(&stage, &slot, 0, &content[..50_000]).await?.status(), 204);
+    stage.until_parts(0).await?;
+    ensure!(!patch(&stage, &slot, 50_000, &content[50_000..]).await?.status().is_success());
+    Ok(())
+}
+
 async fn until_offset(stage: &Stage, slot: &Slot, wanted: usize) -> Result<()> {
     let begun = std::time::Instant::now();
     loop {

@@ -48,6 +48,15 @@ async fn a_file_that_is_too_large_or_past_the_quota_gets_no_slot() -> Result<()>
 }
 
 #[tokio::test]
+async fn an_account_keeps_only_so_many_files() -> Result<()> {
+    let mut stage = Stage::with(TestServer::builder().set("limits.uploads_per_account_max", "1")).await?;
+    stage.file(&pattern(10)).await?;
+    assert_eq!(condition(&ask(&mut stage.alice, "a", "10", "a/b").await?), "resource-constraint");
+    assert_eq!(condition(&ask(&mut stage.server.bob().await?, "a", "10", "a/b").await?), "", "bob has his own");
+    Ok(())
+}
+
+#[tokio::test]
 async fn equal_files_of_one_owner_take_room_once_and_go_with_the_last() -> Result<()> {
     let mut stage = Stage::with(TestServer::builder().set("limits.media_purge_secs", "1")).await?;
     let content = pattern(100_000);

@@ -47,6 +47,22 @@ async fn what_is_agreed_on_is_said_at_the_beginning() -> Result<()> {
 }
 
 #[tokio::test]
+async fn no_more_is_agreed_on_than_the_operator_allows() -> Result<()> {
+    let server = TestServer::builder()
+        .set("limits.bosh_wait_secs_max", "7")
+        .set("limits.bosh_hold_max", "1")
+        .set("limits.bosh_polling_secs", "5")
+        .set("limits.bosh_pause_secs_max", "11")
+        .start()
+        .await?;
+    let answer = Bosh::new(&server)?.begin("wait='1000' hold='9'").await?;
+    for said in ["wait='7'", "hold='1'", "requests='2'", "polling='5'", "maxpause='11'"] {
+        ensure!(answer.contains(said), "{said} in {answer}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_request_that_waits_is_answered_with_nothing_when_its_time_is_up() -> Result<()> {
     let server = TestServer::start().await?;
     let mut client = Bosh::new(&server)?;

@@ -3,6 +3,8 @@
 use anyhow::{Result, ensure};
 use testkit::TestServer;
 use testkit::raw::Raw;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 async fn said(server: &TestServer, bytes: &str) -> Result<String> {
     let mut raw = Raw::connect(server.address("http")?).await?;
@@ -62,25 +64,53 @@ async fn a_head_past_its_bounds_is_refused() -> Result<()> {
     let server = TestServer::builder().set("limits.http_head_bytes_max", "8192").start().await?;
     let large = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(20_000));
     ensure!(said(&server, &large).await?.starts_with("HTTP/1.1 431 "));
-    let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: y\r\n".repeat(200));
-    ensure!(said(&server, &many).await?.starts_with("HTTP/1.1 431 "));
+    let many = |fields: usize| format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: y\r\n".repeat(fields));
+    ensure!(said(&server, &many(200)).await?.starts_with("HTTP/1.1 431 "));
+    let server = TestServer::builder().set("limits.http_fields_max", "16").start().await?;
+    ensure!(said(&server, &many(20)).await?.starts_with("HTTP/1.1 431 "));
+    Ok(())
+}
+
+/// HTTP/2 (RFC 9113): the server says how many requests may be under way, and refuses the next one.
+#[tokio::test]
+async fn requests_at_once_on_a_connection_are_bounded() -> Result<()> {
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    // REFUSED_STREAM (7) for stream 3.
+    const REFUSED: [u8; 13] = [0, 0, 4, 3, 0, 0, 0, 0, 3, 0, 0, 0, 7];
+    let server = TestServer::builder().set("limits.http_streams_max", "1").start().await?;
+    let mut socket = TcpStream::connect(server.address("http")?).await?;
+    // `:method: POST`, `:scheme: http`, `:path: /bosh`, `:authority: a` (RFC 7541); the body does not come.
+    let fields = [&[0x83, 0x86, 0x04, 5][..], b"/bosh", &[0x01, 1], b"a"].concat();
+    let mut said = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    said.extend(SETTINGS);
+    for stream in [1, 3] {
+        said.extend([0, 0, u8::try_from(fields.len())?, 1, 4, 0, 0, 0, stream]);
+        said.extend(&fields);
+    }
+    socket.write_all(&said).await?;
+    let (mut heard, mut buffer) = (Vec::new(), [0; 1024]);
+    while !heard.windows(REFUSED.len()).any(|bytes| bytes == REFUSED) {
+        let read = tokio::time::timeout(testkit::DEADLINE, socket.read(&mut buffer)).await??;
+        ensure!(read > 0, "the connection ended: {heard:?}");
+        heard.extend_from_slice(&buffer[..read]);
+    }
+    // SETTINGS_MAX_CONCURRENT_STREAMS
+    ensure!(heard.windows(6).any(|bytes| bytes == [0, 3, 0, 0, 0, 1]), "{heard:?}");
     Ok(())
 }
 
 #[tokio::test]
 async fn too_many_connections_are_refused_and_those_that_are_open_go_on() -> Result<()> {
-    let server = TestServer::builder()
-        .set("limits.http_connections_per_ip_max", "2")
-        .set("http.trusted_proxies", "[]")
-        .start()
-        .await?;
-    let address = server.address("http")?;
-    let (mut first, _second) = (Raw::connect(address).await?, Raw::connect(address).await?);
-    first.send("GET /one HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
-    first.until("nothing is here").await?;
-    assert_eq!(Raw::connect(address).await?.ended().await?, "");
-    first.send("GET /two HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
-    first.until("HTTP/1.1 404 ").await?;
+    for bound in ["limits.http_connections_per_ip_max", "limits.http_connections_max"] {
+        let server = TestServer::builder().set(bound, "2").set("http.trusted_proxies", "[]").start().await?;
+        let address = server.address("http")?;
+        let (mut first, _second) = (Raw::connect(address).await?, Raw::connect(address).await?);
+        first.send("GET /one HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
+        first.until("nothing is here").await?;
+        assert_eq!(Raw::connect(address).await?.ended().await?, "", "{bound}");
+        first.send("GET /two HTTP/1.1\r\nHost: localhost\r\n\r\n").await?;
+        first.until("HTTP/1.1 404 ").await?;
+    }
     Ok(())
 }
 

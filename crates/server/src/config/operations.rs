@@ -232,8 +232,9 @@ mod tests {
     fn a_challenge_that_nobody_can_answer_is_warned_about() {
         let warnings = |text: &str| load(&format!("[tls.acme]\nenabled = true\n{text}")).unwrap().warnings();
         assert_eq!(warnings("[http]\nlisten = []\n"), ["tls.acme.challenge needs http.listen, reachable on port 80"]);
-        let without_tls = "challenge = \"tls-alpn-01\"\n[http]\ntls_listen = []\n[c2s]\ndirect_tls_listen = []\n";
-        assert_eq!(warnings(without_tls).len(), 1);
+        let without_tls = "challenge = \"tls-alpn-01\"\n[http]\npublic_url = \"https://example.org\"\ntls_listen = []\n\
+                           [c2s]\ndirect_tls_listen = []\n";
+        assert_eq!(warnings(without_tls).len(), 1, "{:?}", warnings(without_tls));
         assert!(warnings("challenge = \"tls-alpn-01\"\n[http]\nlisten = []\n").is_empty());
     }
 

@@ -179,6 +179,7 @@ mod tests {
         assert_eq!((caps.known(&old_form), caps.len()), (None, 1));
     }
 
+    /// `caps_entries_max` and `caps_bytes_max`.
     #[test]
     fn what_is_kept_is_bounded_and_the_oldest_makes_room() {
         let caps = Caps::new(3, 100);

@@ -119,8 +119,8 @@ async fn postgresql_uses_an_index_of_one_partition_and_sorts_nothing() {
         let lines = explain(&db, statement).await.into_iter().map(|mut row| row.text().unwrap());
         let plan = lines.collect::<Vec<_>>().join("\n");
         assert!(plan.contains(index), "{sql}\n{plan}");
-        // But for what a list of ids finds.
-        assert!(!plan.contains("Sort") || sql.contains(" IN ("), "{sql}\n{plan}");
+        // But for what a list of ids finds. A `Merge Append` of partitions that are in order is no step that sorts.
+        assert!(!plan.contains("Sort  (cost") || sql.contains(" IN ("), "{sql}\n{plan}");
         assert!(!plan.contains("Seq Scan"), "{sql}\n{plan}");
     }
     db.close().await;
