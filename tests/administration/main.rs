@@ -9,3 +9,4 @@ mod fuzz;
 mod operator;
 mod page;
 mod refused;
+mod uploads;

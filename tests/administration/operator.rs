@@ -6,8 +6,8 @@ use serde_json::Value;
 use testkit::{TestServer, http_client};
 
 /// Every scope there is.
-pub const ALL: &str = "accounts:read,accounts:write,sessions:read,sessions:write,invites:read,invites:write,\
-                       announcements:write,statistics:read,audit:read";
+pub const ALL: &str = "accounts:read,accounts:write,uploads:read,uploads:write,sessions:read,sessions:write,\
+                       invites:read,invites:write,announcements:write,statistics:read,audit:read";
 
 pub struct Operator {
     pub client: Client,

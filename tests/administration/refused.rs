@@ -69,7 +69,7 @@ async fn every_operation_names_the_scope_that_a_token_lacks() -> Result<()> {
             refused += 1;
         }
     }
-    assert_eq!(refused, 14);
+    assert_eq!(refused, 16);
     Ok(())
 }
 

@@ -13,6 +13,7 @@ pub mod scope;
 pub mod sessions;
 pub mod statistics;
 pub mod tokens;
+pub mod uploads;
 
 pub use actor::Actor;
 pub use audit::{Action, Audit, Change, recorded};

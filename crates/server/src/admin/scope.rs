@@ -10,6 +10,8 @@ use std::str::FromStr;
 pub enum Scope {
     AccountsRead,
     AccountsWrite,
+    UploadsRead,
+    UploadsWrite,
     SessionsRead,
     SessionsWrite,
     InvitesRead,
@@ -24,6 +26,8 @@ impl Scope {
     pub const ALL: &'static [Self] = &[
         Self::AccountsRead,
         Self::AccountsWrite,
+        Self::UploadsRead,
+        Self::UploadsWrite,
         Self::SessionsRead,
         Self::SessionsWrite,
         Self::InvitesRead,
@@ -39,6 +43,8 @@ impl Scope {
         match self {
             Self::AccountsRead => "accounts:read",
             Self::AccountsWrite => "accounts:write",
+            Self::UploadsRead => "uploads:read",
+            Self::UploadsWrite => "uploads:write",
             Self::SessionsRead => "sessions:read",
             Self::SessionsWrite => "sessions:write",
             Self::InvitesRead => "invites:read",

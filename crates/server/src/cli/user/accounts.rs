@@ -7,6 +7,7 @@ use jid::{BareJid, NodePart};
 use storage::accounts::Account;
 use storage::devices::{self, Device};
 use storage::owned::{self, Owned};
+use storage::uploads::{Listed, UploadId, Usage};
 use storage::{AccountId, Db, DeviceId, Options, accounts};
 use tokio::runtime::Runtime;
 use xmpp::sasl::Password;
@@ -78,12 +79,17 @@ impl Accounts {
     pub(super) fn delete(&self, localpart: &NodePart) -> Result<Owned, Failure> {
         let jid = self.jid(localpart);
         let done = self.wait(admin::accounts::delete(&self.host, &ACTOR, &jid));
-        if done.is_ok()
-            && let Err(error) = self.wait(media::clean_up(&self.host))
-        {
-            eprintln!("its media are removed at the next start: {error}");
+        if done.is_ok() {
+            self.clean_up_media();
         }
         self.of_account(localpart, done)
+    }
+
+    /// Removes from the store what nobody holds any more; a running server would come to it later.
+    fn clean_up_media(&self) {
+        if let Err(error) = self.wait(media::clean_up(&self.host)) {
+            eprintln!("what the media store still has of it is removed by the server when it next cleans up: {error}");
+        }
     }
 
     /// Waits for what the server would do.
@@ -125,6 +131,42 @@ impl Accounts {
             Err(admin::Error::Missing(_)) => Ok(false),
             done => self.of_account(localpart, done).map(|()| true),
         }
+    }
+
+    pub(super) fn upload_usage(&self, account: &Account) -> Result<Usage, Failure> {
+        Ok(self.wait(admin::uploads::usage(&self.host, account))?)
+    }
+
+    pub(super) fn for_each_upload(&self, localpart: &NodePart, mut each: impl FnMut(&Listed)) -> Result<(), Failure> {
+        let jid = self.jid(localpart);
+        let mut after: Option<UploadId> = None;
+        loop {
+            let page = self.wait(admin::uploads::list(&self.host, &jid, after, PAGE));
+            let page = self.of_account(localpart, page)?;
+            page.iter().for_each(&mut each);
+            let Some(last) = page.last() else { return Ok(()) };
+            after = Some(last.id);
+        }
+    }
+
+    /// False when there is no such upload.
+    pub(super) fn remove_upload(&self, localpart: &NodePart, id: UploadId) -> Result<bool, Failure> {
+        match self.wait(admin::uploads::remove(&self.host, &ACTOR, &self.jid(localpart), id)) {
+            Err(admin::Error::Missing(_)) => Ok(false),
+            done => {
+                self.of_account(localpart, done)?;
+                self.clean_up_media();
+                Ok(true)
+            }
+        }
+    }
+
+    /// How many there were.
+    pub(super) fn remove_uploads(&self, localpart: &NodePart) -> Result<u64, Failure> {
+        let done = self.wait(admin::uploads::remove_all(&self.host, &ACTOR, &self.jid(localpart)));
+        let removed = self.of_account(localpart, done)?;
+        self.clean_up_media();
+        Ok(removed)
     }
 
     pub(super) fn for_each(&self, each: impl FnMut(&Account)) -> Result<(), Failure> {

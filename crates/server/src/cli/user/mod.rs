@@ -5,6 +5,7 @@ mod accounts;
 mod devices;
 mod export;
 mod import;
+mod uploads;
 
 use clap::{Args, Subcommand};
 use jid::{DomainRef, NodePart};
@@ -42,6 +43,9 @@ pub(super) enum UserCommand {
     /// List the devices of an account, and take their access away
     #[command(subcommand)]
     Devices(devices::DevicesCommand),
+    /// List what an account has uploaded, and remove it
+    #[command(subcommand)]
+    Uploads(uploads::UploadsCommand),
 }
 
 #[derive(Debug, Args)]
@@ -107,6 +111,7 @@ pub(super) fn user(command: UserCommand) -> Result<(), Failure> {
         UserCommand::Import(arg) => import::run(&arg)?,
         UserCommand::List(arg) => list(&Config::load(&arg.config)?)?,
         UserCommand::Devices(command) => devices::devices(&command)?,
+        UserCommand::Uploads(command) => uploads::uploads(&command)?,
         UserCommand::Show(named) => {
             let (config, localpart) = named.resolve()?;
             show(&config, &localpart)?;
@@ -163,12 +168,16 @@ fn list(config: &Config) -> Result<(), Failure> {
 }
 
 fn show(config: &Config, localpart: &NodePart) -> Result<(), Failure> {
-    let account = Accounts::open(config)?.expect(localpart)?;
+    let accounts = Accounts::open(config)?;
+    let account = accounts.expect(localpart)?;
+    let uploads = accounts.upload_usage(&account)?;
     say(format_args!("jid        {localpart}@{}", config.server.domain));
     say(format_args!("state      {}", if account.disabled { "disabled" } else { "enabled" }));
     say(format_args!("created    {}", clock::xmpp_time(account.created_at_ms)));
     let last_seen = account.last_seen.map_or_else(|| String::from("never"), |seen| clock::xmpp_time(seen.at_ms));
     say(format_args!("last seen  {last_seen}"));
+    let (taken, quota) = (uploads.bytes.saturating_add(uploads.slot_bytes), config.media.quota);
+    say(format_args!("uploads    {} files, {} open slots, {taken} of {quota} bytes", uploads.files, uploads.slots));
     Ok(())
 }
 

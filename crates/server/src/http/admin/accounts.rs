@@ -17,8 +17,9 @@ use utoipa::ToSchema;
 use super::access::Access;
 use super::asked::{self, Account, Asked, Body, Page};
 use super::problems::{BodyProblems, Problems};
-use crate::admin::accounts;
+use super::uploads::UploadUsage;
 use crate::admin::scope::Scope;
+use crate::admin::{accounts, uploads};
 use crate::clock;
 use crate::host::Host;
 use crate::http::Problem;
@@ -41,6 +42,9 @@ pub(super) struct View {
     last_seen_at: Option<String>,
     /// How many sessions it has on this node.
     sessions: u64,
+    /// What its uploads take; not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uploads: Option<UploadUsage>,
 }
 
 /// Some accounts, in the order of their creation.
@@ -200,7 +204,9 @@ pub(super) async fn delete(
 }
 
 async fn shown(host: &Host, jid: &BareJid) -> Result<View, Problem> {
-    Ok(view(host, &accounts::show(host, jid).await?))
+    let row = accounts::show(host, jid).await?;
+    let uploads = UploadUsage::of(host, uploads::usage(host, &row).await?);
+    Ok(View { uploads: Some(uploads), ..view(host, &row) })
 }
 
 fn view(host: &Host, row: &Row) -> View {
@@ -211,6 +217,7 @@ fn view(host: &Host, row: &Row) -> View {
         created_at: clock::xmpp_time(row.created_at_ms),
         last_seen_at: row.last_seen.as_ref().map(|seen| clock::xmpp_time(seen.at_ms)),
         sessions: u64::try_from(host.sessions.of(&row.localpart).len()).unwrap_or(u64::MAX),
+        uploads: None,
     }
 }
 

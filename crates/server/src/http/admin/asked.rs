@@ -86,10 +86,29 @@ impl FromRequestParts<Arc<Host>> for Account {
 
     async fn from_request_parts(parts: &mut Parts, host: &Arc<Host>) -> Result<Self, Problem> {
         let Named(name) = Named::from_request_parts(parts, host).await?;
-        let missing = || Problem::new(StatusCode::NOT_FOUND, "there is no such account");
-        let localpart = address::localpart(&name).ok_or_else(missing)?;
-        Ok(Self(BareJid::from_parts(Some(&localpart), host.domain.domain())))
+        Ok(Self(named_account(host, &name)?))
     }
+}
+
+/// The account that the path names, and the id behind it of something that it owns; an extractor.
+pub(super) struct OfAccount(pub(super) BareJid, pub(super) String);
+
+impl FromRequestParts<Arc<Host>> for OfAccount {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, host: &Arc<Host>) -> Result<Self, Problem> {
+        match Path::<(String, String)>::from_request_parts(parts, host).await {
+            Ok(Path((name, id))) => Ok(Self(named_account(host, &name)?, id)),
+            Err(rejection) => Err(Problem::new(StatusCode::BAD_REQUEST, rejection.body_text())),
+        }
+    }
+}
+
+/// A name that nobody can have is that of nobody.
+fn named_account(host: &Host, name: &str) -> Result<BareJid, Problem> {
+    let missing = || Problem::new(StatusCode::NOT_FOUND, "there is no such account");
+    let localpart = address::localpart(name).ok_or_else(missing)?;
+    Ok(BareJid::from_parts(Some(&localpart), host.domain.domain()))
 }
 
 /// Which page of a list.

@@ -12,6 +12,7 @@ mod openapi;
 mod problems;
 mod sessions;
 mod statistics;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -33,6 +34,8 @@ pub(super) fn routes(host: &Arc<Host>) -> Router<Arc<Host>> {
         .route("/accounts/{username}/password", put(accounts::set_password))
         .route("/accounts/{username}/disabled", put(accounts::set_disabled))
         .route("/accounts/{username}/usage", get(accounts::usage))
+        .route("/accounts/{username}/uploads", get(uploads::list))
+        .route("/accounts/{username}/uploads/{id}", delete(uploads::remove))
         .route("/sessions", get(sessions::list))
         .route("/sessions/{jid}", delete(sessions::end))
         .route("/invites", get(invites::list).post(invites::create))

@@ -8,7 +8,7 @@ use axum::response::IntoResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{accounts, announcements, audit, invites, sessions, statistics};
+use super::{accounts, announcements, audit, invites, sessions, statistics, uploads};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -21,6 +21,8 @@ use super::{accounts, announcements, audit, invites, sessions, statistics};
         accounts::set_password,
         accounts::set_disabled,
         accounts::delete,
+        uploads::list,
+        uploads::remove,
         sessions::list,
         sessions::end,
         invites::list,
@@ -62,7 +64,7 @@ mod tests {
         let document = serde_json::to_value(Document::openapi()).unwrap();
         let paths = document["paths"].as_object().unwrap();
         let operations = paths.values().map(|path| path.as_object().unwrap().len()).sum::<usize>();
-        assert_eq!(operations, 15);
+        assert_eq!(operations, 17);
         assert_eq!(document["security"][0]["token"], serde_json::json!([]));
         assert_eq!(document["components"]["securitySchemes"]["token"]["scheme"], "bearer");
     }
