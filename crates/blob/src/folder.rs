@@ -6,7 +6,7 @@
 mod walk;
 
 use std::{
-    fmt,
+    fmt, fs,
     io::{Read, Seek, Write},
     path::{Path, PathBuf},
     sync::Arc,
@@ -15,7 +15,7 @@ use std::{
 
 use aws_lc_rs::{digest, rand};
 use bytes::Bytes;
-use tokio::{fs, sync::Semaphore};
+use tokio::sync::Semaphore;
 
 use crate::{Error, Name, limits};
 
@@ -36,7 +36,9 @@ impl Folder {
     }
 
     pub(crate) async fn check(&self) -> Result<(), Error> {
-        match fs::metadata(&self.root).await {
+        let root = self.root.clone();
+        let looked = in_thread(&self.root, move || Ok(fs::metadata(root))).await?;
+        match looked {
             Ok(metadata) if !metadata.is_dir() => {
                 Err(Error::Url(format!("{} is a file, not a folder", self.root.display())))
             }
@@ -50,7 +52,8 @@ impl Folder {
     /// Begins an object and gives it up, if there were any before.
     pub(crate) async fn try_out(&self, name: &Name, content: Bytes) -> Result<(), Error> {
         let new = self.root.join(NEW);
-        if !fs::try_exists(&new).await.map_err(|error| Error::file(&new, &error))? {
+        let looking = new.clone();
+        if !in_thread(&new, move || looking.try_exists().map_err(|error| Error::file(&looking, &error))).await? {
             return Ok(());
         }
         let mut upload = self.put(name).await?;
@@ -60,15 +63,18 @@ impl Folder {
 
     pub(crate) async fn put(&self, name: &Name) -> Result<Upload, Error> {
         let new = self.root.join(NEW);
-        make_folders(&new).await?;
-        remove_abandoned(&new).await;
-        let path = new.join(random_name());
-        let mut options = fs::OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        options.mode(0o600);
-        let file = options.open(&path).await.map_err(|error| Error::file(&path, &error))?.into_std().await;
-        let half = HalfWritten { path, named: false };
+        let (file, half) = in_thread(&new.clone(), move || {
+            make_folders(&new)?;
+            remove_abandoned(&new);
+            let path = new.join(random_name());
+            let mut options = fs::OpenOptions::new();
+            options.write(true).create_new(true);
+            #[cfg(unix)]
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+            let file = options.open(&path).map_err(|error| Error::file(&path, &error))?;
+            Ok((file, HalfWritten { path, named: false }))
+        })
+        .await?;
         let target = self.path(name);
         Ok(Upload {
             file: Some(file),
@@ -88,15 +94,18 @@ impl Folder {
     pub(crate) async fn get_range(&self, name: &Name, start: u64, end: u64) -> Result<Option<Download>, Error> {
         let path = self.path(name);
         let opening = path.clone();
-        let opened = in_thread(move || {
-            let mut file = std::fs::File::open(&opening)?;
-            let object_bytes = file.metadata()?.len();
-            if start > 0 {
-                file.seek(std::io::SeekFrom::Start(start))?;
-            }
-            Ok((file, object_bytes))
+        let opened = in_thread(&path, move || {
+            let open = || {
+                let mut file = fs::File::open(&opening)?;
+                let object_bytes = file.metadata()?.len();
+                if start > 0 {
+                    file.seek(std::io::SeekFrom::Start(start))?;
+                }
+                Ok((file, object_bytes))
+            };
+            Ok(open())
         });
-        match opened.await {
+        match opened.await? {
             Ok((file, object_bytes)) => {
                 let left = end.min(object_bytes).saturating_sub(start);
                 Ok(Some(Download { file: Some(file), path, object_bytes, left, piece_bytes: limits::READ_BYTES }))
@@ -108,7 +117,8 @@ impl Folder {
 
     pub(crate) async fn head(&self, name: &Name) -> Result<Option<u64>, Error> {
         let path = self.path(name);
-        match fs::metadata(&path).await {
+        let looking = path.clone();
+        match in_thread(&path, move || Ok(fs::metadata(looking))).await? {
             Ok(metadata) => Ok(Some(metadata.len())),
             Err(error) if is_missing(&error) => Ok(None),
             Err(error) => Err(Error::file(&path, &error)),
@@ -117,7 +127,8 @@ impl Folder {
 
     pub(crate) async fn delete(&self, name: &Name) -> Result<(), Error> {
         let path = self.path(name);
-        match fs::remove_file(&path).await {
+        let leaving = path.clone();
+        match in_thread(&path, move || Ok(fs::remove_file(leaving))).await? {
             Err(error) if !is_missing(&error) => Err(Error::file(&path, &error)),
             _ => Ok(()),
         }
@@ -164,10 +175,10 @@ fn random_name() -> String {
 }
 
 /// Makes a folder and those above it, each for its owner alone and entered durably in the one above.
-async fn make_folders(path: &Path) -> Result<(), Error> {
+fn make_folders(path: &Path) -> Result<(), Error> {
     let mut missing = Vec::new();
     let mut folder = path;
-    while !fs::try_exists(folder).await.map_err(|error| Error::file(folder, &error))? {
+    while !folder.try_exists().map_err(|error| Error::file(folder, &error))? {
         missing.push(folder);
         match folder.parent() {
             Some(above) if !above.as_os_str().is_empty() => folder = above,
@@ -177,33 +188,32 @@ async fn make_folders(path: &Path) -> Result<(), Error> {
     for folder in missing.into_iter().rev() {
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
-        builder.mode(0o700);
-        match builder.create(folder).await {
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        match builder.create(folder) {
             // Somebody else made it meanwhile.
             Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
             result => result.map_err(|error| Error::file(folder, &error))?,
         }
-        sync_folder(folder.parent().unwrap_or(folder)).await?;
+        sync_folder(folder.parent().unwrap_or(folder))?;
     }
     Ok(())
 }
 
 /// What entered or left a folder is durable once the folder itself is.
-async fn sync_folder(path: &Path) -> Result<(), Error> {
+fn sync_folder(path: &Path) -> Result<(), Error> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    let synced = async { fs::File::open(path).await?.sync_all().await };
-    synced.await.map_err(|error| Error::file(path, &error))
+    fs::File::open(path).and_then(|folder| folder.sync_all()).map_err(|error| Error::file(path, &error))
 }
 
 /// Files whose writers were killed.
-async fn remove_abandoned(new: &Path) {
-    let Ok(mut entries) = fs::read_dir(new).await else { return };
-    while let Ok(Some(entry)) = entries.next_entry().await {
-        let modified = entry.metadata().await.and_then(|metadata| metadata.modified());
+fn remove_abandoned(new: &Path) {
+    let Ok(entries) = fs::read_dir(new) else { return };
+    for entry in entries.flatten() {
+        let modified = entry.metadata().and_then(|metadata| metadata.modified());
         let age = modified.ok().and_then(|modified| SystemTime::now().duration_since(modified).ok());
         if age.is_some_and(|age| age > limits::ABANDONED_AFTER) {
             // The next writer tries again.
-            let _ = fs::remove_file(entry.path()).await;
+            let _ = fs::remove_file(entry.path());
         }
     }
 }
@@ -219,7 +229,7 @@ impl Drop for HalfWritten {
     fn drop(&mut self) {
         if !self.named {
             // What stays is removed as abandoned.
-            let _ = std::fs::remove_file(&self.path);
+            let _ = fs::remove_file(&self.path);
         }
     }
 }
@@ -227,23 +237,26 @@ impl Drop for HalfWritten {
 /// Calls to files that are under way.
 static CALLS: Semaphore = Semaphore::const_new(limits::FILE_CALLS_MAX);
 
-/// Runs what blocks where it may.
+/// Runs what blocks where it may. Everything that touches this folder goes here, and few at a time: each thread costs
+/// memory, its allocator's most of all.
 async fn in_thread<T: Send + 'static>(
-    work: impl FnOnce() -> std::io::Result<T> + Send + 'static,
-) -> std::io::Result<T> {
-    let _turn = CALLS.acquire().await.map_err(std::io::Error::other)?;
-    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other)?
+    path: &Path,
+    work: impl FnOnce() -> Result<T, Error> + Send + 'static,
+) -> Result<T, Error> {
+    let failed = |error: std::io::Error| Error::file(path, &error);
+    let _turn = CALLS.acquire().await.map_err(std::io::Error::other).map_err(failed)?;
+    tokio::task::spawn_blocking(work).await.map_err(std::io::Error::other).map_err(failed)?
 }
 
 /// What is said of a file that a cancelled call took along.
-fn cancelled() -> std::io::Error {
-    std::io::Error::other("an earlier call was cancelled")
+fn cancelled(path: &Path) -> Error {
+    Error::file(path, &std::io::Error::other("an earlier call was cancelled"))
 }
 
 /// An object on its way in.
 #[derive(Debug)]
 pub struct Upload {
-    file: Option<std::fs::File>,
+    file: Option<fs::File>,
     /// What goes to the file with the next call: each one costs a change of threads.
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
@@ -268,34 +281,39 @@ impl Upload {
 
     pub(crate) async fn finish(mut self) -> Result<u64, Error> {
         self.flush(true).await?;
-        let folder = self.target.parent().unwrap_or(&self.target);
-        make_folders(folder).await?;
-        fs::rename(&self.half.path, &self.target).await.map_err(|error| Error::file(&self.target, &error))?;
-        self.half.named = true;
-        sync_folder(folder).await?;
-        Ok(self.bytes)
+        let Self { half, target, bytes, .. } = self;
+        in_thread(&target.clone(), move || {
+            // All of it, with what its end does.
+            let mut half = half;
+            let folder = target.parent().unwrap_or(&target);
+            make_folders(folder)?;
+            fs::rename(&half.path, &target).map_err(|error| Error::file(&target, &error))?;
+            half.named = true;
+            sync_folder(folder)?;
+            Ok(bytes)
+        })
+        .await
     }
 
     /// Writes what was gathered; durably, if it is to be.
-    async fn flush(&mut self, durably: bool) -> Result<std::fs::File, Error> {
+    async fn flush(&mut self, durably: bool) -> Result<fs::File, Error> {
         let (file, gathered) = (self.file.take(), std::mem::take(&mut self.gathered));
         self.gathered_bytes = 0;
-        let written = in_thread(move || {
-            let mut file = file.ok_or_else(cancelled)?;
-            gathered.iter().try_for_each(|bytes| file.write_all(bytes))?;
-            if durably {
-                file.sync_all()?;
-            }
-            Ok(file)
-        });
-        written.await.map_err(|error| Error::file(&self.half.path, &error))
+        let path = self.half.path.clone();
+        in_thread(&self.half.path, move || {
+            let mut file = file.ok_or_else(|| cancelled(&path))?;
+            let written = gathered.iter().try_for_each(|bytes| file.write_all(bytes));
+            let written = if durably { written.and_then(|()| file.sync_all()) } else { written };
+            written.map(|()| file).map_err(|error| Error::file(&path, &error))
+        })
+        .await
     }
 }
 
 /// An object on its way out.
 #[derive(Debug)]
 pub struct Download {
-    file: Option<std::fs::File>,
+    file: Option<fs::File>,
     path: PathBuf,
     pub(crate) object_bytes: u64,
     left: u64,
@@ -311,12 +329,13 @@ impl Download {
         let file = self.file.take();
         // Not taken there: an allocator keeps room for each thread that asks.
         let mut piece = Vec::with_capacity(wanted);
-        let read = in_thread(move || {
-            let mut file = file.ok_or_else(cancelled)?;
-            Read::by_ref(&mut file).take(wanted as u64).read_to_end(&mut piece)?;
-            Ok((file, piece))
-        });
-        let (file, piece) = read.await.map_err(|error| Error::file(&self.path, &error))?;
+        let path = self.path.clone();
+        let (file, piece) = in_thread(&self.path, move || {
+            let mut file = file.ok_or_else(|| cancelled(&path))?;
+            let read = Read::by_ref(&mut file).take(wanted as u64).read_to_end(&mut piece);
+            read.map(|_| (file, piece)).map_err(|error| Error::file(&path, &error))
+        })
+        .await?;
         self.file = Some(file);
         self.left = self.left.saturating_sub(u64::try_from(piece.len()).unwrap_or(u64::MAX));
         Ok((!piece.is_empty()).then(|| piece.into()))

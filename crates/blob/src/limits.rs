@@ -15,7 +15,7 @@ pub const READ_BYTES: usize = 256 * 1024;
 pub const GATHERED_BYTES: usize = 128 * 1024;
 
 /// Calls that read or write a file at once, each in a thread.
-pub const FILE_CALLS_MAX: usize = 16;
+pub const FILE_CALLS_MAX: usize = 8;
 
 /// Names that wait for whoever lists.
 pub const LISTED_AHEAD: usize = 64;
