@@ -91,4 +91,4 @@ bench-sessions:
 	@scripts/setup.sh
 	cargo build --release --package server --package bench
 	@$${CARGO_TARGET_DIR:-target}/release/bench sessions
-	@$${CARGO_TARGET_DIR:-target}/release/bench memory-sessions
+	@MIMALLOC_ALLOW_THP=0 $${CARGO_TARGET_DIR:-target}/release/bench memory-sessions

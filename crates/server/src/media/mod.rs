@@ -49,8 +49,8 @@ const WAITING_SEGMENTS_MAX: usize = 384;
 const OWN_SEGMENTS: usize = 2;
 
 /// Segments that are read or written at a time, while there are few transfers.
-const SEGMENTS_AT_ONCE: usize = 4;
-const FEW_TRANSFERS: usize = 24;
+const SEGMENTS_AT_ONCE: usize = 16;
+const FEW_TRANSFERS: usize = 8;
 
 /// The media of a running server.
 pub struct Media {
