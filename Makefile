@@ -58,6 +58,7 @@ budget:
 # The same work for whimbreld, ejabberd and Prosody; writes docs/benchmarks.md. Half an hour.
 bench: bench-build
 	@$${CARGO_TARGET_DIR:-target}/release/bench compare --output docs/benchmarks.md
+	@$(MAKE) --no-print-directory bench-media
 
 # Of it only the table of databases. Ten minutes.
 bench-databases: bench-build
